@@ -1,0 +1,1 @@
+//! Turns the Kubernetes state of a hub into calls of the vSphere driver.

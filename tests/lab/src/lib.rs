@@ -1,0 +1,1 @@
+//! The local hub and vCenter that tests, the demo and people run on.

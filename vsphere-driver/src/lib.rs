@@ -1,0 +1,1 @@
+//! Serves the contract beside vCenter: sessions, inventory and the work on machines.
