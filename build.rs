@@ -119,14 +119,16 @@ fn row(value: &str, comment: &str) -> Result<String, Box<dyn Error>> {
             .trim_end_matches('.')
             .split(", ")
             .filter(|w| !w.is_empty());
-        list.map(|word| format!("{word:?}, ")).collect()
+        list.map(|word| format!("{word:?}"))
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     let mut out = String::new();
-    write!(
+    writeln!(
         out,
         "    Row {{ reason: Reason::{variant}, name: {name:?}, word: {word:?}, \
          code: Code::{code}, retry: RetryClass::{retry}, faults: &[{faults}], \
-         metadata: &[{metadata}], advice: {advice:?} }},\n",
+         metadata: &[{metadata}], advice: {advice:?} }},",
         variant = camel(name),
         word = condition_word(name),
         code = camel(part("Code", false)?.trim_end_matches('.')),
