@@ -155,7 +155,7 @@ fn each_element_has_a_comment() {
 
 /// Paths of messages, fields, enums, values, services, methods: the last but one number says which.
 fn is_element(path: &[i32]) -> bool {
-    matches!(path, [4 | 5 | 6, _] | [4, _, 2 | 8, _] | [5 | 6, _, 2, _])
+    matches!(path, [4..=6, _] | [4, _, 2 | 8, _] | [5 | 6, _, 2, _])
 }
 
 #[test]
