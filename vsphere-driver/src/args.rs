@@ -1,0 +1,91 @@
+//! The command line; every flag can also come from the environment.
+
+use clap::Parser;
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use tracing_subscriber::EnvFilter;
+use vsphere_driver::{
+    edge::transport::{InvalidTransport, TlsFiles, Transport},
+    logs::{self, LogFormat},
+};
+
+/// Does beside vCenter what controllers and people ask for.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub(crate) struct Args {
+    /// Where to listen: an address and a port. Port 0 takes any; the log says which.
+    #[arg(
+        long,
+        env = "DRIVER_LISTEN",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:50051"
+    )]
+    listen: SocketAddr,
+
+    /// The driver's certificate, PEM, with those between it and its authority.
+    #[arg(long, env = "DRIVER_TLS_CERTIFICATE", value_name = "FILE")]
+    #[arg(requires_all = ["tls_key", "tls_client_ca"])]
+    tls_certificate: Option<PathBuf>,
+
+    /// The private key of that certificate, PEM.
+    #[arg(long, env = "DRIVER_TLS_KEY", value_name = "FILE")]
+    #[arg(requires_all = ["tls_certificate", "tls_client_ca"])]
+    tls_key: Option<PathBuf>,
+
+    /// The authorities that sign clients, PEM: a client must show a certificate from one of them.
+    #[arg(long, env = "DRIVER_TLS_CLIENT_CA", value_name = "FILE")]
+    #[arg(requires_all = ["tls_certificate", "tls_key"])]
+    tls_client_ca: Option<PathBuf>,
+
+    /// Serve without TLS, to everybody on this machine; refused off loopback.
+    #[arg(long, env = "DRIVER_PLAINTEXT")]
+    plaintext: bool,
+
+    /// The configuration file, TOML: allowed clients, and vCenters with fixed names.
+    #[arg(long, env = "DRIVER_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// What to log, in `tracing`'s filter syntax. Audit lines are always logged.
+    #[arg(
+        long,
+        env = "DRIVER_LOG",
+        value_name = "FILTER",
+        default_value = "info"
+    )]
+    #[arg(value_parser = logs::filter)]
+    pub(crate) log: EnvFilter,
+
+    /// How log lines look.
+    #[arg(long, env = "DRIVER_LOG_FORMAT", value_enum, default_value = "text")]
+    pub(crate) log_format: LogFormat,
+
+    /// How many seconds calls under way may go on once the driver is asked to stop.
+    #[arg(
+        long,
+        env = "DRIVER_SHUTDOWN_GRACE",
+        value_name = "SECONDS",
+        default_value = "20"
+    )]
+    shutdown_grace: u64,
+}
+
+// === impl Args ===
+
+impl Args {
+    /// How to listen, as far as that may be.
+    pub(crate) fn transport(&self) -> Result<Transport, InvalidTransport> {
+        Transport::new(self.listen, self.tls_files().as_ref(), self.plaintext)
+    }
+
+    pub(crate) fn grace(&self) -> Duration {
+        Duration::from_secs(self.shutdown_grace)
+    }
+
+    // clap lets only all of them through, or none.
+    fn tls_files(&self) -> Option<TlsFiles> {
+        Some(TlsFiles {
+            certificate: self.tls_certificate.clone()?,
+            key: self.tls_key.clone()?,
+            client_ca: self.tls_client_ca.clone()?,
+        })
+    }
+}

@@ -1,0 +1,53 @@
+//! Starts the driver: arguments, log, configuration, server, stop.
+
+mod args;
+
+use anyhow::Context as _;
+use args::Args;
+use clap::Parser as _;
+use std::{process::ExitCode, time::SystemTime};
+use vsphere_driver::{
+    config::Config,
+    logs,
+    serve::{Driver, Options},
+    shutdown::Stop,
+};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    logs::start(args.log.clone(), args.log_format);
+    match run(&args) {
+        Ok(()) => {
+            tracing::info!(outcome = "in order", "Stopped");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            // The JSON log keeps only the outermost error, so all of it is put into one string.
+            tracing::error!(error = format!("{error:#}"), "Cannot go on");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn run(args: &Args) -> anyhow::Result<()> {
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .ok()
+        .context("another TLS provider was installed before ring")?;
+    let config = match &args.config {
+        Some(path) => Config::read(path)?,
+        None => Config::default(),
+    };
+    #[expect(clippy::disallowed_methods, reason = "the one clock of the program")]
+    let now = SystemTime::now;
+    let driver = Driver::bind(Options {
+        transport: args.transport()?,
+        config,
+        grace: args.grace(),
+        now,
+    });
+    // Before anybody can know the address, so that no signal is lost.
+    let stop = Stop::on_signals().context("listening to signals")?;
+    Ok(driver.await?.run(stop).await?)
+}
