@@ -1,0 +1,123 @@
+//! The custom resource `VMwareNodePoolTemplate`: nothing but types and their schema.
+//!
+//! The schema admits all that the Go companion's does, so that an object it stored can always be
+//! written again; what is refused beyond it stands in `validation`.
+
+#[allow(clippy::duplicated_attributes, reason = "printer columns share types")]
+mod spec;
+mod status;
+
+pub use spec::{
+    AdvancedConfig, AgentIso, AgentIsoType, NodePoolReference, Quota, ResourceLimits,
+    SecretReference, VMwareNodePoolTemplate, VMwareNodePoolTemplateSpec, VmTemplate,
+};
+pub use status::{
+    ComputeUtilization, DatastoreUtilization, ResourceCheck, ResourceUtilization,
+    ResourceValidation, VMwareNodePoolTemplateStatus, VmStatus,
+};
+
+/// API group of the kind, and prefix of its annotations and finalizers.
+pub const GROUP: &str = "vmware.hcp.open-cluster-management.io";
+
+/// Kind of the object, also in the marks of its machines.
+pub const KIND: &str = "VMwareNodePoolTemplate";
+
+/// Keeps a template until each of its machines is proved to be gone.
+pub const FINALIZER: &str = "vmware.hcp.open-cluster-management.io/finalizer";
+
+/// With the value `true`, nothing is done for the template; its status still follows.
+pub const PAUSED: &str = "vmware.hcp.open-cluster-management.io/paused";
+
+/// The Secret that is read where the template names none.
+pub const DEFAULT_SECRET: &str = "vsphere-credentials";
+
+/// Most machines that one template may ask for.
+pub const MAX_REPLICAS: i32 = 2000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kube::CustomResourceExt as _;
+    use serde_json::{Value, json};
+
+    fn schema() -> Value {
+        serde_json::to_value(VMwareNodePoolTemplate::crd()).unwrap()
+    }
+
+    fn version(crd: &Value) -> &Value {
+        &crd["spec"]["versions"][0]
+    }
+
+    #[test]
+    fn names_are_those_of_the_companion() {
+        let names = &schema()["spec"]["names"];
+        assert_eq!(
+            names,
+            &json!({
+                "kind": "VMwareNodePoolTemplate",
+                "plural": "vmwarenodepooltemplates",
+                "shortNames": ["vmtemplate", "vmtpl"],
+                "singular": "vmwarenodepooltemplate",
+            })
+        );
+    }
+
+    #[test]
+    fn an_object_without_a_node_pool_is_served_with_an_empty_name() {
+        let crd = schema();
+        let spec = &version(&crd)["schema"]["openAPIV3Schema"]["properties"]["spec"];
+        let node_pool = &spec["properties"]["nodePoolRef"];
+        assert_eq!(node_pool["default"], json!({"name": ""}));
+        assert_eq!(node_pool["properties"]["name"]["default"], "");
+        assert_eq!(node_pool.get("nullable"), None);
+        assert_eq!(spec["required"], json!(["agentISO", "vmTemplate"]));
+    }
+
+    #[test]
+    fn the_spec_has_no_bounds_that_the_companion_lacks() {
+        let crd = schema();
+        let spec = &version(&crd)["schema"]["openAPIV3Schema"]["properties"]["spec"];
+        let text = spec.to_string();
+        for bound in ["minimum", "maximum", "pattern", "x-kubernetes-validations"] {
+            assert!(!text.contains(bound), "{bound}");
+        }
+    }
+
+    #[test]
+    fn the_list_of_machines_is_atomic() {
+        let crd = schema();
+        let status = &version(&crd)["schema"]["openAPIV3Schema"]["properties"]["status"];
+        let list = &status["properties"]["vmStatus"];
+        assert_eq!(list["x-kubernetes-list-type"], "atomic");
+    }
+
+    #[test]
+    fn what_the_companion_stored_is_read() {
+        let stored = json!({
+            "apiVersion": "vmware.hcp.open-cluster-management.io/v1alpha1",
+            "kind": "VMwareNodePoolTemplate",
+            "metadata": {"name": "pool", "namespace": "clusters"},
+            "spec": {
+                "agentISO": {"type": "url", "url": "https://images/discovery.iso"},
+                "nodePoolRef": {"name": "pool"},
+                "quota": {"maxVms": 0},
+                "resourcePollingInterval": "10m",
+                "vmTemplate": {"datacenter": "DC0", "datastore": "ds", "network": "net", "numCPUs": -1},
+            },
+            "status": {
+                "conditions": [{
+                    "type": "Ready", "status": "True", "reason": "AllReady", "message": "",
+                    "lastTransitionTime": "2025-11-28T10:00:00Z",
+                }],
+                "currentReplicas": 1,
+                "vmStatus": [{"name": "pool-n01", "lastTransitionTime": "2025-11-28T10:00:00Z"}],
+                "resourceUtilization": {
+                    "datastore": {"name": "ds", "capacityGB": 1, "freeSpaceGB": 1, "usedGB": 0, "percentUsed": 0},
+                    "estimatedVMCapacity": 3, "lastUpdated": "2025-11-28T10:00:00Z",
+                },
+            },
+        });
+        let template: VMwareNodePoolTemplate = serde_json::from_value(stored).unwrap();
+        assert_eq!(template.status.unwrap().vm_status[0].name, "pool-n01");
+    }
+}

@@ -1,0 +1,229 @@
+//! What was seen: the status of a template.
+#![allow(
+    clippy::doc_markdown,
+    reason = "the comments are the descriptions in the CRD"
+)]
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What was seen of the template's machines, and what stands in the way.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VMwareNodePoolTemplateStatus {
+    /// What holds and what does not, each with a reason and what to do about it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+    /// The generation of the spec that this status is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// How many machines there shall be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desired_replicas: Option<i32>,
+    /// How many machines there are in vSphere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current_replicas: Option<i32>,
+    /// How many of them are powered on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_replicas: Option<i32>,
+    /// Each machine whose number was given out and that is not proved to be gone, by number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "atomic_list::<VmStatus>")]
+    pub vm_status: Vec<VmStatus>,
+    /// The number of the next new machine. It is written before a machine of a lower number is asked
+    /// for, and never goes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_slot: Option<i32>,
+    /// The vCenter that the machines are in, by its instance UUID.
+    #[serde(
+        default,
+        rename = "vCenterInstanceUUID",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub vcenter_instance_uuid: Option<String>,
+    /// Whether the ISO was uploaded from a URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iso_uploaded: Option<bool>,
+    /// The ISO that new machines boot, `[datastore] folder/file.iso`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iso_path: Option<String>,
+    /// How much room there is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_utilization: Option<ResourceUtilization>,
+    /// What the names in `vmTemplate` stand for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_validation: Option<ResourceValidation>,
+}
+
+/// One machine. Fields that are not known are left out.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VmStatus {
+    /// Name in vCenter.
+    pub name: String,
+    /// Its number at this template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<i32>,
+    /// BIOS UUID, which names the Agent.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub uuid: String,
+    /// Instance UUID, one half of what makes the machine ours.
+    #[serde(
+        default,
+        rename = "instanceUUID",
+        skip_serializing_if = "String::is_empty"
+    )]
+    pub instance_uuid: String,
+    /// SMBIOS serial number.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub serial_number: String,
+    /// `poweredOn`, `poweredOff` or `suspended`, as last seen.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub power_state: String,
+    /// Its Agent.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub agent_name: String,
+    /// `Pending`, `Creating`, `PoweringOn`, `Running`, `NotReady`, `Deleting`, `Failed` or `Unknown`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub phase: String,
+    /// Why it is not `Running`, and what to do about it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// It was seen on once: since then nobody but a user switches it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub powered_on_once: bool,
+    /// Managed object id, to prove by that it is gone.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub moref: String,
+    /// Folder where it was asked for, to prove by that it was never made. Left out once it has a moref.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub folder: String,
+    /// When its phase last changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_transition_time: Option<Time>,
+}
+
+/// How much room there is.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceUtilization {
+    /// Room on the datastore.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datastore: Option<DatastoreUtilization>,
+    /// CPU and memory of the cluster or pool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compute: Option<ComputeUtilization>,
+    /// How many more machines would fit.
+    #[serde(
+        default,
+        rename = "estimatedVMCapacity",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub estimated_vm_capacity: Option<i32>,
+    /// When this was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_updated: Option<Time>,
+}
+
+/// Room on a datastore, in GiB.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DatastoreUtilization {
+    /// Name of the datastore.
+    pub name: String,
+    /// Size.
+    #[serde(rename = "capacityGB")]
+    pub capacity_gb: i64,
+    /// Free.
+    #[serde(rename = "freeSpaceGB")]
+    pub free_space_gb: i64,
+    /// Used.
+    #[serde(rename = "usedGB")]
+    pub used_gb: i64,
+    /// Used, in percent.
+    pub percent_used: i32,
+}
+
+/// CPU and memory of a cluster or resource pool.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ComputeUtilization {
+    /// `Cluster` or `ResourcePool`.
+    pub resource_type: String,
+    /// Its name.
+    pub name: String,
+    /// All of its CPU, in MHz.
+    pub cpu_total_mhz: i64,
+    /// CPU of the hosts that can be used.
+    pub cpu_effective_mhz: i64,
+    /// CPU in use.
+    pub cpu_used_mhz: i64,
+    /// CPU that is left.
+    pub cpu_available_mhz: i64,
+    /// CPU in use, in percent.
+    pub cpu_percent_used: i32,
+    /// All of its memory, in MiB.
+    pub memory_total_mb: i64,
+    /// Memory of the hosts that can be used.
+    pub memory_effective_mb: i64,
+    /// Memory in use.
+    pub memory_used_mb: i64,
+    /// Memory that is left.
+    pub memory_available_mb: i64,
+    /// Memory in use, in percent.
+    pub memory_percent_used: i32,
+}
+
+/// What the names in `vmTemplate` stand for.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceValidation {
+    /// The datacenter.
+    #[serde(default)]
+    pub datacenter: ResourceCheck,
+    /// The cluster, where one is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ResourceCheck>,
+    /// The resource pool, where one is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_pool: Option<ResourceCheck>,
+    /// The datastore.
+    #[serde(default)]
+    pub datastore: ResourceCheck,
+    /// The network.
+    #[serde(default)]
+    pub network: ResourceCheck,
+    /// The folder, where one is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<ResourceCheck>,
+}
+
+/// What one name stands for.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceCheck {
+    /// Whether it can be used.
+    pub exists: bool,
+    /// What it stands for, or why it cannot be used.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+}
+
+// serde's signature.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// A list that is replaced as a whole: merging a thousand entries one by one costs the API server twice
+/// as much.
+fn atomic_list<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    let items: Value = generator.subschema_for::<T>().into();
+    json_schema!({
+        "type": "array",
+        "items": items,
+        "x-kubernetes-list-type": "atomic",
+    })
+}

@@ -1,0 +1,2 @@
+//! Starts the controller.
+fn main() {}

@@ -1,0 +1,415 @@
+//! What a spec must fulfil beyond its schema: one table, for the controller and for the API server.
+//!
+//! [`problems`] is what the condition `SpecValid` says; [`policy`] makes of the same rows the CEL of a
+//! `ValidatingAdmissionPolicy`, so that a user learns of it when applying.
+
+mod cel;
+pub mod policy;
+
+use crate::crd::{MAX_REPLICAS, VMwareNodePoolTemplateSpec};
+use serde_json::Value;
+
+/// Longest prefix of a name: vSphere takes 80 characters, and `-n` with the slot must follow.
+const PREFIX: usize = 67;
+/// Keys of `extraConfig` that the driver refuses.
+const KEPT_KEYS: &[&str] = &["hcp-vsphere.", "guestinfo.vmware-hcp.template"];
+
+/// One demand on a field of the spec. A field that is absent or null fulfils all but `Needed…`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Demand {
+    /// A number from `least` to `most`, divisible by `step`; 0 stands for the default where `zero`.
+    Between {
+        least: i64,
+        most: i64,
+        step: i64,
+        zero: bool,
+    },
+    /// One of these words, or the empty one.
+    OneOf(&'static [&'static str]),
+    /// The namespace of the object.
+    SameNamespace,
+    /// At most so many characters, none of `/`, `\` and `%`.
+    NamePrefix(usize),
+    /// A duration as Go writes it.
+    Duration,
+    /// No key begins with one of these.
+    NoKeyLike(&'static [&'static str]),
+    /// Not empty where the other field has this word.
+    NeededWhen(&'static str, &'static str),
+    /// Not empty unless the other field is true.
+    NeededUnless(&'static str),
+    /// At most as much as the other field.
+    AtMost(&'static str),
+    /// The same as the other field, where both are given.
+    SameAs(&'static str),
+}
+
+/// A row of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Rule {
+    /// Path of the field below `spec`.
+    field: &'static str,
+    demand: Demand,
+}
+
+const fn rule(field: &'static str, demand: Demand) -> Rule {
+    Rule { field, demand }
+}
+
+const fn between(least: i64, most: i64) -> Demand {
+    Demand::Between {
+        least,
+        most,
+        step: 1,
+        zero: false,
+    }
+}
+
+const fn zero_or(least: i64, most: i64, step: i64) -> Demand {
+    Demand::Between {
+        least,
+        most,
+        step,
+        zero: true,
+    }
+}
+
+/// All that is demanded of a spec.
+const RULES: &[Rule] = &[
+    rule("nodePoolRef.name", Demand::NeededUnless("testMode")),
+    rule("nodePoolRef.namespace", Demand::SameNamespace),
+    rule("vSphereCredentials.namespace", Demand::SameNamespace),
+    rule("replicas", between(0, MAX_REPLICAS as i64)),
+    rule("quota.maxVms", between(1, i32::MAX as i64)),
+    rule("quota.softMaxVms", between(1, i32::MAX as i64)),
+    rule("quota.softMaxVms", Demand::AtMost("quota.maxVms")),
+    rule(
+        "vmTemplate.resourceLimits.maxVMs",
+        between(1, i32::MAX as i64),
+    ),
+    rule(
+        "vmTemplate.resourceLimits.softMaxVMs",
+        between(1, i32::MAX as i64),
+    ),
+    rule(
+        "vmTemplate.resourceLimits.softMaxVMs",
+        Demand::AtMost("vmTemplate.resourceLimits.maxVMs"),
+    ),
+    rule(
+        "vmTemplate.resourceLimits.maxVMs",
+        Demand::SameAs("quota.maxVms"),
+    ),
+    rule(
+        "vmTemplate.resourceLimits.softMaxVMs",
+        Demand::SameAs("quota.softMaxVms"),
+    ),
+    rule("vmTemplate.numCPUs", zero_or(1, 768, 1)),
+    rule("vmTemplate.memoryMB", zero_or(4, 25_165_824, 4)),
+    rule("vmTemplate.diskSizeGB", zero_or(1, 63_488, 1)),
+    rule(
+        "vmTemplate.firmware",
+        Demand::OneOf(&["bios", "efi", "efi-secure"]),
+    ),
+    rule("vmTemplate.namePrefix", Demand::NamePrefix(PREFIX)),
+    rule("vmTemplate.extraConfig", Demand::NoKeyLike(KEPT_KEYS)),
+    rule(
+        "agentISO.datastorePath",
+        Demand::NeededWhen("agentISO.type", "datastore"),
+    ),
+    rule("agentISO.url", Demand::NeededWhen("agentISO.type", "url")),
+    rule("resourcePollingInterval", Demand::Duration),
+];
+
+/// What is wrong with the spec of an object of this namespace, one sentence for each row.
+pub fn problems(spec: &VMwareNodePoolTemplateSpec, namespace: &str) -> Vec<String> {
+    // A spec that was read is JSON; were it not, there would be nothing to find in it.
+    let spec = serde_json::to_value(spec).unwrap_or_default();
+    RULES
+        .iter()
+        .filter(|rule| !rule.holds(&spec, namespace))
+        .map(Rule::text)
+        .collect()
+}
+
+/// The value at this path, unless it is absent or null.
+fn find<'a>(spec: &'a Value, path: &str) -> Option<&'a Value> {
+    path.split('.')
+        .try_fold(spec, |value, name| value.get(name))
+        .filter(|value| !value.is_null())
+}
+
+fn is_empty(value: Option<&Value>) -> bool {
+    value.and_then(Value::as_str).is_none_or(str::is_empty)
+}
+
+/// Seconds of a duration as Go writes it, `1h30m`; `None` if it is not one.
+pub fn go_duration(text: &str) -> Option<f64> {
+    if text == "0" {
+        return Some(0.0);
+    }
+    let mut seconds = 0.0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let number = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (digits, tail) = rest.split_at(number);
+        let unit = tail
+            .find(|c: char| c.is_ascii_digit())
+            .unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(unit);
+        let scale = match unit {
+            "h" => 3600.0,
+            "m" => 60.0,
+            "s" => 1.0,
+            "ms" => 0.001,
+            _ => return None,
+        };
+        seconds += digits.parse::<f64>().ok()? * scale;
+        rest = tail;
+    }
+    (!text.is_empty()).then_some(seconds)
+}
+
+// === impl Rule ===
+
+impl Rule {
+    fn holds(&self, spec: &Value, namespace: &str) -> bool {
+        let found = find(spec, self.field);
+        match self.demand {
+            Demand::NeededWhen(other, word) => {
+                let asked = find(spec, other).and_then(Value::as_str) == Some(word);
+                return !asked || !is_empty(found);
+            }
+            Demand::NeededUnless(other) => {
+                let excused = find(spec, other).and_then(Value::as_bool) == Some(true);
+                return excused || !is_empty(found);
+            }
+            _ => {}
+        }
+        found.is_none_or(|value| self.holds_of(value, spec, namespace))
+    }
+
+    fn holds_of(&self, value: &Value, spec: &Value, namespace: &str) -> bool {
+        let number = value.as_i64().unwrap_or_default();
+        let text = value.as_str().unwrap_or_default();
+        let other = |path| find(spec, path);
+        match self.demand {
+            Demand::Between {
+                least,
+                most,
+                step,
+                zero,
+            } => zero && number == 0 || (least..=most).contains(&number) && number % step == 0,
+            Demand::OneOf(words) => text.is_empty() || words.contains(&text),
+            Demand::SameNamespace => text.is_empty() || text == namespace,
+            Demand::NamePrefix(most) => {
+                text.chars().count() <= most && !text.contains(['/', '\\', '%'])
+            }
+            Demand::Duration => text.is_empty() || go_duration(text).is_some(),
+            Demand::NoKeyLike(kept) => value.as_object().is_none_or(|map| {
+                let refused = |key: &String| kept.iter().any(|kept| key.starts_with(kept));
+                !map.keys().any(refused)
+            }),
+            Demand::AtMost(path) => other(path)
+                .and_then(Value::as_i64)
+                .is_none_or(|most| number <= most),
+            Demand::SameAs(path) => other(path).is_none_or(|other| other == value),
+            Demand::NeededWhen(..) | Demand::NeededUnless(_) => true,
+        }
+    }
+
+    /// The demand as a sentence without a full stop.
+    fn text(&self) -> String {
+        let field = self.field;
+        match self.demand {
+            Demand::Between {
+                least,
+                most,
+                step,
+                zero,
+            } => {
+                let zero = if zero { ", or 0 for the default" } else { "" };
+                let step = match step {
+                    1 => String::new(),
+                    step => format!(" and divisible by {step}"),
+                };
+                let most = match most {
+                    most if most == i64::from(i32::MAX) => " or more".to_owned(),
+                    most => format!(" to {most}"),
+                };
+                format!("spec.{field} must be {least}{most}{step}{zero}")
+            }
+            Demand::OneOf(words) => format!("spec.{field} must be one of {}", words.join(", ")),
+            Demand::SameNamespace => {
+                format!("spec.{field} must be left out, or be the namespace of this object")
+            }
+            Demand::NamePrefix(most) => format!(
+                "spec.{field} must have at most {most} characters, without slash, backslash and percent"
+            ),
+            Demand::Duration => format!("spec.{field} must be a duration as in 5m or 1h30m"),
+            Demand::NoKeyLike(kept) => {
+                format!(
+                    "spec.{field} must have no key that begins with {}",
+                    kept.join(" or ")
+                )
+            }
+            Demand::NeededWhen(other, word) => {
+                format!("spec.{field} must be given where spec.{other} is {word}")
+            }
+            Demand::NeededUnless(other) => {
+                format!("spec.{field} must be given unless spec.{other} is true")
+            }
+            Demand::AtMost(other) => format!("spec.{field} must be at most spec.{other}"),
+            Demand::SameAs(other) => {
+                format!("spec.{field} must be the same as spec.{other}, or be left out")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// A spec that fulfils everything.
+    pub(crate) fn good() -> Value {
+        json!({
+            "agentISO": {"type": "datastore", "datastorePath": "[ds] iso/agent.iso"},
+            "nodePoolRef": {"name": ""},
+            "testMode": true,
+            "replicas": 3,
+            "vmTemplate": {"datacenter": "DC0", "datastore": "ds", "network": "net"},
+        })
+    }
+
+    /// Broken specs: the change to a good one, and the field that is named.
+    pub(crate) fn broken() -> Vec<(Value, &'static str)> {
+        vec![
+            (json!({"testMode": false}), "nodePoolRef.name"),
+            (
+                json!({"nodePoolRef": {"namespace": "other"}}),
+                "nodePoolRef.namespace",
+            ),
+            (
+                json!({"vSphereCredentials": {"namespace": "other"}}),
+                "vSphereCredentials.namespace",
+            ),
+            (json!({"replicas": -1}), "replicas"),
+            (json!({"replicas": 2001}), "replicas"),
+            (json!({"quota": {"maxVms": 0}}), "quota.maxVms"),
+            (
+                json!({"quota": {"maxVms": 3, "softMaxVms": 4}}),
+                "quota.softMaxVms",
+            ),
+            (
+                json!({"quota": {"maxVms": 3}, "vmTemplate": {"resourceLimits": {"maxVMs": 4}}}),
+                "vmTemplate.resourceLimits.maxVMs",
+            ),
+            (
+                json!({"vmTemplate": {"resourceLimits": {"softMaxVMs": 9, "maxVMs": 4}}}),
+                "vmTemplate.resourceLimits.softMaxVMs",
+            ),
+            (json!({"vmTemplate": {"numCPUs": -2}}), "vmTemplate.numCPUs"),
+            (
+                json!({"vmTemplate": {"memoryMB": 8193}}),
+                "vmTemplate.memoryMB",
+            ),
+            (
+                json!({"vmTemplate": {"diskSizeGB": 100_000}}),
+                "vmTemplate.diskSizeGB",
+            ),
+            (
+                json!({"vmTemplate": {"firmware": "uefi"}}),
+                "vmTemplate.firmware",
+            ),
+            (
+                json!({"vmTemplate": {"namePrefix": "a/b"}}),
+                "vmTemplate.namePrefix",
+            ),
+            (
+                json!({"vmTemplate": {"extraConfig": {"hcp-vsphere.slot": "1"}}}),
+                "vmTemplate.extraConfig",
+            ),
+            (
+                json!({"agentISO": {"datastorePath": ""}}),
+                "agentISO.datastorePath",
+            ),
+            (json!({"agentISO": {"type": "url"}}), "agentISO.url"),
+            (
+                json!({"resourcePollingInterval": "5 minutes"}),
+                "resourcePollingInterval",
+            ),
+        ]
+    }
+
+    /// Changes that break nothing.
+    pub(crate) fn harmless() -> Vec<Value> {
+        vec![
+            json!({}),
+            json!({"replicas": 0, "resourcePollingInterval": "1h30m"}),
+            json!({"quota": null}),
+            json!({"quota": {"maxVms": null, "softMaxVms": 2}}),
+            json!({"vmTemplate": {"numCPUs": 0, "memoryMB": 16384, "firmware": "bios"}}),
+            json!({"vmTemplate": {"extraConfig": {"a": "b"}, "namePrefix": "pool-a"}}),
+            json!({"nodePoolRef": {"name": "pool", "namespace": "clusters"}, "testMode": false}),
+        ]
+    }
+
+    pub(crate) fn merged(change: &Value) -> Value {
+        let mut spec = good();
+        merge(&mut spec, change);
+        spec
+    }
+
+    fn merge(into: &mut Value, change: &Value) {
+        match (into, change) {
+            (Value::Object(into), Value::Object(change)) => {
+                for (key, value) in change {
+                    merge(into.entry(key).or_insert(Value::Null), value);
+                }
+            }
+            (into, change) => *into = change.clone(),
+        }
+    }
+
+    fn problems_of(change: &Value) -> Vec<String> {
+        let spec = serde_json::from_value(merged(change)).unwrap();
+        problems(&spec, "clusters")
+    }
+
+    #[test]
+    fn each_broken_field_is_named_alone() {
+        for (change, field) in broken() {
+            let found = problems_of(&change);
+            assert_eq!(found.len(), 1, "{change}: {found:?}");
+            assert!(
+                found[0].starts_with(&format!("spec.{field} must")),
+                "{found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_is_said_about_a_good_spec() {
+        for change in harmless() {
+            assert_eq!(problems_of(&change), Vec::<String>::new(), "{change}");
+        }
+    }
+
+    #[test]
+    fn durations_are_read_as_go_writes_them() {
+        for (text, seconds) in [
+            ("5m", Some(300.0)),
+            ("1h30m", Some(5400.0)),
+            ("1.5h", Some(5400.0)),
+            ("10m0s", Some(600.0)),
+            ("0", Some(0.0)),
+            ("", None),
+            ("5", None),
+            ("5d", None),
+            ("m", None),
+        ] {
+            assert_eq!(go_duration(text), seconds, "{text}");
+        }
+    }
+}
