@@ -7,3 +7,4 @@ pub mod logs;
 pub mod secret;
 pub mod serve;
 pub mod shutdown;
+pub mod soap;

@@ -1,0 +1,152 @@
+//! What vCenter says when it refuses a call, or when a task fails.
+
+use super::{Element, MoRef};
+use std::fmt;
+
+/// Each fault type and the type that it extends, sorted by name. `vectors/` says how it is made.
+const BASES: &str = include_str!("fault/bases.txt");
+
+/// A fault of the vSphere API. Tell them apart by type, never by message: messages are translated.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VimFault {
+    /// Its exact type: `NoPermission`. Empty if the server did not say.
+    pub type_name: Box<str>,
+    /// What vCenter says about it. May be empty.
+    pub message: Box<str>,
+    /// Its properties.
+    pub detail: Element,
+}
+
+// === impl VimFault ===
+
+impl VimFault {
+    /// Of the `Fault` in a SOAP body.
+    pub fn of_soap(fault: &Element) -> Self {
+        let detail = fault
+            .child("detail")
+            .and_then(|detail| detail.children().first());
+        let message = fault.str("faultstring").unwrap_or_default();
+        Self::new(detail.cloned().unwrap_or_default(), message)
+    }
+
+    /// Of a `LocalizedMethodFault`: the error of a task, the reason why a property is missing.
+    pub fn of_localized(error: &Element) -> Self {
+        let detail = error.child("fault").cloned().unwrap_or_default();
+        Self::new(detail, error.str("localizedMessage").unwrap_or_default())
+    }
+
+    fn new(detail: Element, message: &str) -> Self {
+        let said = || detail.str("faultMessage.message").unwrap_or_default();
+        let message = if message.is_empty() { said() } else { message };
+        Self {
+            type_name: type_of(&detail).into(),
+            message: message.into(),
+            detail,
+        }
+    }
+
+    /// Is it of exactly this type?
+    pub fn is(&self, type_name: &str) -> bool {
+        &*self.type_name == type_name
+    }
+
+    /// Is it of this type or of one that extends it?
+    pub fn is_a(&self, type_name: &str) -> bool {
+        self.types().any(|found| found == type_name)
+    }
+
+    /// Its type, then the types that it extends, nearest first; no more than the type if that is new to us.
+    pub fn types(&self) -> impl Iterator<Item = &str> {
+        std::iter::successors(Some(&*self.type_name), |name| base_of(name))
+    }
+
+    /// No session, or no longer. It extends `NoPermission`, which must not be looked for first.
+    pub fn is_not_authenticated(&self) -> bool {
+        self.is("NotAuthenticated")
+    }
+
+    /// The object that it is about.
+    pub fn object(&self) -> Option<MoRef> {
+        ["obj", "object", "missingPrivileges.entity"]
+            .iter()
+            .find_map(|path| self.detail.moref_at(path))
+    }
+
+    /// The privileges that are missing, of a `NoPermission`.
+    pub fn privileges(&self) -> impl Iterator<Item = &str> {
+        let missing = self.detail.all("missingPrivileges");
+        let listed = missing.flat_map(|missing| missing.all("privilegeIds"));
+        let mut seen = Vec::new();
+        let all = self.detail.all("privilegeId").chain(listed);
+        all.map(Element::text).filter(move |name| {
+            let new = !name.is_empty() && !seen.contains(name);
+            seen.push(name);
+            new
+        })
+    }
+
+    /// The name that is taken, of a `DuplicateName`.
+    pub fn name(&self) -> Option<&str> {
+        self.detail.str("name")
+    }
+
+    /// The file, of a `FileFault`: `[datastore] path`.
+    pub fn file(&self) -> Option<&str> {
+        self.detail.str("file")
+    }
+
+    /// The property, of an `InvalidArgument` or an `InvalidDeviceSpec`.
+    pub fn property(&self) -> Option<&str> {
+        ["invalidProperty", "property"]
+            .iter()
+            .find_map(|name| self.detail.str(name))
+    }
+
+    /// The index of the device, of an `InvalidDeviceSpec`.
+    pub fn device_index(&self) -> Option<i64> {
+        self.detail.i64("deviceIndex")
+    }
+
+    /// The present power state, of an `InvalidPowerState`.
+    pub fn existing_state(&self) -> Option<&str> {
+        self.detail.str("existingState")
+    }
+
+    /// The task that is in the way, of a `TaskInProgress`.
+    pub fn task(&self) -> Option<MoRef> {
+        self.detail.moref_at("task")
+    }
+
+    /// The fault behind it.
+    pub fn cause(&self) -> Option<Self> {
+        self.detail.child("faultCause").map(Self::of_localized)
+    }
+}
+
+impl fmt::Display for VimFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&*self.type_name, &*self.message) {
+            ("", "") => f.write_str("fault without a type"),
+            ("", text) | (text, "") => f.write_str(text),
+            (type_name, message) => write!(f, "{type_name}: {message}"),
+        }
+    }
+}
+
+impl std::error::Error for VimFault {}
+
+/// The type of a fault's detail. Old servers leave it to the name of the element.
+fn type_of(detail: &Element) -> &str {
+    match detail.xsi_type() {
+        "" => detail.name().strip_suffix("Fault").unwrap_or(""),
+        type_name => type_name,
+    }
+}
+
+/// The fault type that this one extends.
+fn base_of(type_name: &str) -> Option<&'static str> {
+    BASES
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .find_map(|(name, base)| (name == type_name).then_some(base))
+}

@@ -1,0 +1,102 @@
+//! Which properties of which objects: `PropertyFilterSpec`.
+
+use crate::soap::{MoRef, xml::Writer};
+
+/// Properties of the objects of one type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PropertySpec {
+    kind: String,
+    paths: Vec<String>,
+}
+
+/// Which properties of which objects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilterSpec {
+    properties: Vec<PropertySpec>,
+    objects: Objects,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Objects {
+    OfView(MoRef),
+    These(Vec<MoRef>),
+}
+
+// === impl PropertySpec ===
+
+impl PropertySpec {
+    /// These properties of the objects of this type. Without a path: none, but the objects themselves.
+    pub fn new(
+        kind: impl Into<String>,
+        paths: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        Self {
+            kind: kind.into(),
+            paths: paths.into_iter().map(Into::into).collect(),
+        }
+    }
+
+    fn write(&self, w: &mut Writer) {
+        let Self { kind, paths } = self;
+        w.el("propSet", |w| {
+            w.leaf("type", kind).leaves("pathSet", paths);
+        });
+    }
+}
+
+// === impl FilterSpec ===
+
+impl FilterSpec {
+    /// Properties of the objects in a view, whichever these are at the time.
+    pub fn of_view(view: &MoRef, properties: impl IntoIterator<Item = PropertySpec>) -> Self {
+        Self {
+            properties: properties.into_iter().collect(),
+            objects: Objects::OfView(view.clone()),
+        }
+    }
+
+    /// Properties of these objects.
+    pub fn of_objects(
+        objects: impl IntoIterator<Item = MoRef>,
+        properties: impl IntoIterator<Item = PropertySpec>,
+    ) -> Self {
+        Self {
+            properties: properties.into_iter().collect(),
+            objects: Objects::These(objects.into_iter().collect()),
+        }
+    }
+
+    pub(super) fn write(&self, w: &mut Writer) {
+        let Self {
+            properties,
+            objects,
+        } = self;
+        for spec in properties {
+            spec.write(w);
+        }
+        match objects {
+            Objects::OfView(view) => {
+                w.el("objectSet", |w| write_view(w, view));
+            }
+            Objects::These(objects) => {
+                for object in objects {
+                    w.el("objectSet", |w| {
+                        w.mo("obj", object).leaf("skip", false);
+                    });
+                }
+            }
+        }
+        // One object that is gone shall not hide the others.
+        w.leaf("reportMissingObjectsInResults", true);
+    }
+}
+
+fn write_view(w: &mut Writer, view: &MoRef) {
+    w.mo("obj", view)
+        .leaf("skip", true)
+        .typed("selectSet", "TraversalSpec", |w| {
+            w.leaf("type", &view.kind)
+                .leaf("path", "view")
+                .leaf("skip", false);
+        });
+}
