@@ -29,6 +29,9 @@ pub mod views;
 pub mod virtual_machine;
 pub mod xml;
 
+#[cfg(test)]
+mod vectors;
+
 pub use self::{
     client::{Client, Settings},
     error::Error,

@@ -45,7 +45,8 @@ pub fn search_datastore(browser: &MoRef, folder: &str, pattern: &str) -> Request
             w.el("details", |w| {
                 w.leaf("fileType", false)
                     .leaf("fileSize", true)
-                    .leaf("modification", false);
+                    .leaf("modification", false)
+                    .leaf("fileOwner", false);
             })
             .leaf("matchPattern", pattern);
         });

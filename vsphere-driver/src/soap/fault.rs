@@ -3,8 +3,8 @@
 use super::{Element, MoRef};
 use std::fmt;
 
-/// Each fault type and the type that it extends, sorted by name. `vectors/` says how it is made.
-const BASES: &str = include_str!("fault/bases.txt");
+/// Each fault type of the API and the type that it extends: `NotAuthenticated NoPermission`.
+const BASES: &str = include_str!("../../vectors/faults.txt");
 
 /// A fault of the vSphere API. Tell them apart by type, never by message: messages are translated.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

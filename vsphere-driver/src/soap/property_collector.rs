@@ -61,7 +61,8 @@ pub fn wait_for_updates(collector: &MoRef, version: &str, options: WaitOptions) 
     Request::new("WaitForUpdatesEx", collector)
         .within(max_wait + SLACK)
         .with(|w| {
-            w.leaf("version", version).el("options", |w| {
+            let known = Some(version).filter(|version| !version.is_empty());
+            w.opt("version", known).el("options", |w| {
                 w.leaf("maxWaitSeconds", max_wait.as_secs())
                     .opt("maxObjectUpdates", max_objects);
             });

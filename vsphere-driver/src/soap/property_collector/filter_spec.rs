@@ -14,6 +14,7 @@ pub struct PropertySpec {
 pub struct FilterSpec {
     properties: Vec<PropertySpec>,
     objects: Objects,
+    report_missing: Option<bool>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,10 +53,12 @@ impl FilterSpec {
         Self {
             properties: properties.into_iter().collect(),
             objects: Objects::OfView(view.clone()),
+            report_missing: None,
         }
     }
 
-    /// Properties of these objects.
+    /// Properties of these objects. One that does not exist fails the call with
+    /// `ManagedObjectNotFound`.
     pub fn of_objects(
         objects: impl IntoIterator<Item = MoRef>,
         properties: impl IntoIterator<Item = PropertySpec>,
@@ -63,6 +66,16 @@ impl FilterSpec {
         Self {
             properties: properties.into_iter().collect(),
             objects: Objects::These(objects.into_iter().collect()),
+            report_missing: None,
+        }
+    }
+
+    /// The same, but an object that does not exist is left out of what is read, and reported as
+    /// missing by what is watched; it does not fail the whole.
+    pub fn tolerating_missing(self) -> Self {
+        Self {
+            report_missing: Some(true),
+            ..self
         }
     }
 
@@ -70,6 +83,7 @@ impl FilterSpec {
         let Self {
             properties,
             objects,
+            report_missing,
         } = self;
         for spec in properties {
             spec.write(w);
@@ -86,8 +100,7 @@ impl FilterSpec {
                 }
             }
         }
-        // One object that is gone shall not hide the others.
-        w.leaf("reportMissingObjectsInResults", true);
+        w.opt("reportMissingObjectsInResults", *report_missing);
     }
 }
 
