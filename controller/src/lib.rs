@@ -1,5 +1,18 @@
 //! Turns the Kubernetes state of a hub into calls of the vSphere driver.
 
+pub mod context;
 pub mod crd;
+pub mod credentials;
+pub mod driver;
+#[cfg(test)]
+mod fixtures;
+pub mod leader;
+pub mod link;
 pub mod manifests;
+pub mod metrics;
+pub mod reconcile;
+pub mod retry;
+pub mod run;
+pub mod serve;
 pub mod validation;
+pub mod wish;

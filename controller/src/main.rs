@@ -1,2 +1,246 @@
-//! Starts the controller.
-fn main() {}
+//! Starts the controller: arguments, logs, wiring, shutdown.
+
+mod args;
+
+use anyhow::{Context as _, anyhow};
+use args::{Args, LogFormat};
+use clap::Parser as _;
+use controller::{
+    context::{Context, Program},
+    driver::{Caller, GrpcDriver, Transport},
+    leader::{COMPANION_LEASE, Candidate, LEASE},
+    metrics::Metrics,
+    run::run,
+    serve,
+};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, Client, ResourceExt as _};
+use prometheus_client::registry::Registry;
+use std::{
+    fs, io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+    time::timeout,
+};
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// Logging out must not hold up the end for longer.
+const GRACE: Duration = Duration::from_secs(5);
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    start_logging(&args);
+    let provider = rustls::crypto::ring::default_provider();
+    provider
+        .install_default()
+        .ok()
+        .context("a TLS provider was installed before")?;
+    let outcome = control(args).await;
+    if let Err(error) = &outcome {
+        let error = format!("{error:#}");
+        tracing::error!(error, "Ending");
+    }
+    outcome
+}
+
+fn start_logging(args: &Args) {
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(&args.log)
+        .with_writer(io::stderr);
+    match args.log_format {
+        LogFormat::Json => logs.json().flatten_event(true).init(),
+        LogFormat::Text => logs.init(),
+    }
+}
+
+async fn control(args: Args) -> anyhow::Result<()> {
+    let stop = stop_on_signals()?;
+    let driver = GrpcDriver::new(transport(&args)?).context("--driver-endpoint")?;
+    let client = Client::try_default()
+        .await
+        .context("finding the API server")?;
+    let metrics = Metrics::default();
+    let ready = serve_http(&args, &metrics).await?;
+    let hub_id = match args.hub_id.clone() {
+        Some(hub_id) => hub_id,
+        None => hub_id(&client).await?,
+    };
+    tracing::info!(hub_id, version = env!("CARGO_PKG_VERSION"), "Starting");
+    ready.store(true, Ordering::Relaxed);
+
+    let leases = args
+        .leader_elect
+        .then(|| Leases::new(&args, &client, &hub_id, now));
+    let epoch = match &leases {
+        None => None,
+        Some(leases) => {
+            let Some(epoch) = leases.acquire(&stop).await else {
+                return Ok(());
+            };
+            Some(epoch)
+        }
+    };
+    metrics.leads(true);
+    let (wake, woken) = mpsc::unbounded_channel();
+    let program = Program {
+        client,
+        caller: Caller { hub_id, epoch },
+        metrics,
+        wake,
+        now,
+    };
+    let context = Arc::new(Context::new(program, driver));
+    let woken = UnboundedReceiverStream::new(woken);
+    let outcome = tokio::select! {
+        () = run(context.clone(), woken, stop.cancelled_owned()) => Ok(()),
+        () = lost(leases.as_ref()) => Err(anyhow!("the right to act was lost")),
+        () = context.deposed.cancelled() => Err(anyhow!("another leader has taken over")),
+    };
+    if timeout(GRACE, context.links.stop()).await.is_err() {
+        tracing::warn!("Logging out took too long");
+    }
+    if let (Ok(()), Some(leases)) = (&outcome, &leases) {
+        leases.release().await;
+    }
+    tracing::info!("Stopped");
+    outcome
+}
+
+/// Serves metrics and probes; the probe for readiness answers by the flag that is returned.
+async fn serve_http(args: &Args, metrics: &Metrics) -> anyhow::Result<Arc<AtomicBool>> {
+    let mut registry = Registry::default();
+    metrics.register(&mut registry);
+    let answers = serve::metrics(registry);
+    let server = serve::serve("metrics", args.metrics_bind_address, answers).await;
+    tokio::spawn(server.context("--metrics-bind-address")?);
+
+    let ready = Arc::new(AtomicBool::new(false));
+    let flag = ready.clone();
+    let answers = serve::probes(move || flag.load(Ordering::Relaxed));
+    let server = serve::serve("health", args.health_probe_bind_address, answers).await;
+    tokio::spawn(server.context("--health-probe-bind-address")?);
+    Ok(ready)
+}
+
+/// Returns when a Lease is lost; never without one.
+async fn lost(leases: Option<&Leases>) {
+    match leases {
+        Some(leases) => leases.hold().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Both Leases that are needed to act: ours, and the companion's.
+struct Leases {
+    ours: Candidate,
+    companions: Candidate,
+}
+
+// === impl Leases ===
+
+impl Leases {
+    fn new(args: &Args, client: &Client, hub_id: &str, now: fn() -> Timestamp) -> Self {
+        let namespace = args.lease_namespace.as_deref();
+        let namespace = namespace.unwrap_or_else(|| client.default_namespace());
+        let identity = format!("{hub_id}_{}", Uuid::new_v4());
+        let candidate = |lease| Candidate::new(client.clone(), namespace, lease, &identity, now);
+        Self {
+            ours: candidate(LEASE),
+            companions: candidate(COMPANION_LEASE),
+        }
+    }
+
+    /// The epoch, once both are held; `None` if it is not wanted any more or was lost again.
+    async fn acquire(&self, stop: &CancellationToken) -> Option<i32> {
+        let both = async {
+            let epoch = self.ours.acquire().await;
+            tokio::select! {
+                _ = self.companions.acquire() => Some(epoch),
+                () = self.ours.hold() => None,
+            }
+        };
+        tokio::select! {
+            epoch = both => epoch,
+            () = stop.cancelled() => {
+                self.release().await;
+                None
+            }
+        }
+    }
+
+    async fn hold(&self) {
+        tokio::select! {
+            () = self.ours.hold() => {}
+            () = self.companions.hold() => {}
+        }
+    }
+
+    async fn release(&self) {
+        self.companions.release().await;
+        self.ours.release().await;
+    }
+}
+
+fn transport(args: &Args) -> anyhow::Result<Transport> {
+    let files = [&args.driver_ca, &args.driver_certificate, &args.driver_key];
+    let read = |path: &std::path::PathBuf| {
+        fs::read(path).with_context(|| format!("reading {}", path.display()))
+    };
+    let tls = match files {
+        [Some(ca), Some(certificate), Some(key)] => {
+            Some((read(ca)?, read(certificate)?, read(key)?))
+        }
+        _ => None,
+    };
+    Ok(Transport {
+        endpoint: args.driver_endpoint.clone(),
+        tls,
+        server_name: args.driver_server_name.clone(),
+    })
+}
+
+async fn hub_id(client: &Client) -> anyhow::Result<String> {
+    let namespace = Api::<Namespace>::all(client.clone())
+        .get("kube-system")
+        .await
+        .context(
+            "reading the namespace kube-system, whose UID is the hub's id (or give --hub-id)",
+        )?;
+    namespace
+        .uid()
+        .context("the namespace kube-system has no UID")
+}
+
+fn stop_on_signals() -> anyhow::Result<CancellationToken> {
+    let stop = CancellationToken::new();
+    let (mut term, mut int) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
+    let stopped = stop.clone();
+    tokio::spawn(async move {
+        let cause = tokio::select! {
+            _ = term.recv() => "SIGTERM",
+            _ = int.recv() => "SIGINT",
+        };
+        tracing::info!(cause, "Stopping");
+        stopped.cancel();
+    });
+    Ok(stop)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one clock of the program")]
+fn now() -> Timestamp {
+    Timestamp::now()
+}

@@ -1,0 +1,120 @@
+//! The command line; every flag can also come from the environment.
+
+use clap::{Parser, ValueEnum};
+use std::{
+    net::{Ipv6Addr, SocketAddr},
+    path::PathBuf,
+};
+use tonic::transport::Endpoint;
+
+/// Turns `VMwareNodePoolTemplate`s into virtual machines, through the vSphere driver.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub(crate) struct Args {
+    /// Where the driver listens, as in <https://vsphere-driver:50051>. Plain `http` is for loopback.
+    #[arg(long, env = "DRIVER_ENDPOINT")]
+    pub(crate) driver_endpoint: Endpoint,
+
+    /// File with the certification authority of the driver's certificate, PEM.
+    #[arg(long, env = "DRIVER_CA", requires_all = ["driver_certificate", "driver_key"])]
+    pub(crate) driver_ca: Option<PathBuf>,
+
+    /// File with the certificate to show to the driver, PEM.
+    #[arg(long, env = "DRIVER_CERTIFICATE", requires = "driver_ca")]
+    pub(crate) driver_certificate: Option<PathBuf>,
+
+    /// File with the key of that certificate, PEM.
+    #[arg(long, env = "DRIVER_KEY", requires = "driver_ca")]
+    pub(crate) driver_key: Option<PathBuf>,
+
+    /// Name in the driver's certificate, where it is not the endpoint's host.
+    #[arg(long, env = "DRIVER_SERVER_NAME")]
+    pub(crate) driver_server_name: Option<String>,
+
+    /// Where `/metrics` is served; `:8080` is port 8080 on all addresses.
+    #[arg(long, env = "METRICS_BIND_ADDRESS", default_value = ":8080", value_parser = address)]
+    pub(crate) metrics_bind_address: SocketAddr,
+
+    /// Where `/healthz` and `/readyz` are served.
+    #[arg(long, env = "HEALTH_PROBE_BIND_ADDRESS", default_value = ":8081", value_parser = address)]
+    pub(crate) health_probe_bind_address: SocketAddr,
+
+    /// Acts only while it holds the Lease, so that several can run.
+    #[arg(long, env = "LEADER_ELECT")]
+    pub(crate) leader_elect: bool,
+
+    /// Namespace of the Lease; by default the one of the pod or of the kubeconfig.
+    #[arg(long, env = "LEASE_NAMESPACE")]
+    pub(crate) lease_namespace: Option<String>,
+
+    /// Identity of this hub towards the driver; by default the UID of the namespace `kube-system`.
+    #[arg(long, env = "HUB_ID", value_parser = hub_id)]
+    pub(crate) hub_id: Option<String>,
+
+    /// What to log, in `tracing`'s filter syntax.
+    #[arg(long, env = "LOG", default_value = "info")]
+    pub(crate) log: String,
+
+    /// How to log.
+    #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
+    pub(crate) log_format: LogFormat,
+}
+
+/// How to log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// `127.0.0.1:8080`, or `:8080` for all addresses.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let all = text.strip_prefix(':').map(str::parse::<u16>);
+    match all {
+        Some(Ok(port)) => Ok((Ipv6Addr::UNSPECIFIED, port).into()),
+        Some(Err(error)) => Err(error.to_string()),
+        None => text
+            .parse()
+            .map_err(|_| "expected ADDRESS:PORT or :PORT".to_owned()),
+    }
+}
+
+fn hub_id(text: &str) -> Result<String, String> {
+    if contract::identity::is_id(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected 1 to 63 characters of A-Za-z0-9._-".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_port_alone_stands_for_all_addresses() {
+        assert_eq!(address(":8080"), Ok("[::]:8080".parse().unwrap()));
+        assert_eq!(address("127.0.0.1:0"), Ok("127.0.0.1:0".parse().unwrap()));
+        assert!(address("8080").is_err());
+    }
+
+    #[test]
+    fn certificates_come_together() {
+        let args = [
+            "controller",
+            "--driver-endpoint",
+            "https://x:1",
+            "--driver-ca",
+            "ca",
+        ];
+        assert!(Args::try_parse_from(args).is_err());
+    }
+}

@@ -1,0 +1,121 @@
+//! What every reconciliation may use.
+
+use crate::{
+    crd::VMwareNodePoolTemplate,
+    driver::{Caller, Driver},
+    link::Links,
+    metrics::Metrics,
+    reconcile::Memories,
+};
+use jiff::Timestamp;
+use kube::{
+    Client, ResourceExt as _,
+    runtime::{
+        events::{Recorder, Reporter},
+        reflector::ObjectRef,
+    },
+};
+use std::{fmt, sync::Arc};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio_util::sync::CancellationToken;
+
+/// The name under which statuses and events are written.
+pub const CONTROLLER: &str = "hcp-vsphere-controller";
+
+/// What every reconciliation may use; shared, and never changed after start.
+pub struct Context<D> {
+    /// Talks to the API server.
+    pub client: Client,
+    /// Talks to the driver.
+    pub driver: Arc<D>,
+    /// Who this is, to the driver.
+    pub caller: Caller,
+    /// The vCenters.
+    pub links: Links<D>,
+    /// What is remembered between reconciliations.
+    pub memories: Memories,
+    /// Counts what happens.
+    pub metrics: Metrics,
+    /// Writes events.
+    pub recorder: Recorder,
+    /// Reads the clock; a test passes one that stands still.
+    pub now: fn() -> Timestamp,
+    /// Another leader has taken over: this process is to end at once.
+    pub deposed: CancellationToken,
+}
+
+/// What the program gives to a context.
+#[derive(Clone)]
+pub struct Program {
+    /// Talks to the API server.
+    pub client: Client,
+    /// Who this is, to the driver.
+    pub caller: Caller,
+    /// Counts what happens.
+    pub metrics: Metrics,
+    /// Takes the templates that an event of the driver concerns.
+    pub wake: UnboundedSender<ObjectRef<VMwareNodePoolTemplate>>,
+    /// Reads the clock.
+    pub now: fn() -> Timestamp,
+}
+
+// === impl Program ===
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Program")
+            .field("caller", &self.caller)
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl Context ===
+
+impl<D: Driver> Context<D> {
+    /// A context in which nothing was seen yet.
+    pub fn new(program: Program, driver: D) -> Self {
+        let Program {
+            client,
+            caller,
+            metrics,
+            wake,
+            now,
+        } = program;
+        let driver = Arc::new(driver);
+        let reporter = Reporter {
+            controller: CONTROLLER.into(),
+            instance: None,
+        };
+        Self {
+            links: Links::new(client.clone(), driver.clone(), caller.clone(), wake),
+            memories: Memories::default(),
+            recorder: Recorder::new(client.clone(), reporter),
+            deposed: CancellationToken::new(),
+            client,
+            driver,
+            caller,
+            metrics,
+            now,
+        }
+    }
+
+    /// Drops all that belongs to a template that is gone.
+    pub fn forget(&self, template: &VMwareNodePoolTemplate) {
+        let uid = template.uid().unwrap_or_default();
+        self.links.release(&uid);
+        self.memories.forget(&uid);
+        self.metrics.forget(
+            &template.namespace().unwrap_or_default(),
+            &template.name_any(),
+        );
+    }
+}
+
+impl<D: fmt::Debug> fmt::Debug for Context<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("driver", &self.driver)
+            .field("caller", &self.caller)
+            .finish_non_exhaustive()
+    }
+}

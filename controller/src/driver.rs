@@ -1,0 +1,245 @@
+//! The port through which the controller reaches the vSphere driver.
+//!
+//! Nothing outside this module sees a generated type.
+
+mod convert;
+#[cfg(any(test, feature = "test-util"))]
+pub mod fake;
+mod fault;
+mod grpc;
+mod machine;
+
+pub use convert::spec_hash;
+pub use fault::{Fault, Kind, Retry};
+pub use grpc::{GrpcDriver, InvalidEndpoint, Transport};
+pub use machine::{
+    ExtraConfig, Firmware, Machine, MachineRef, MachineSpec, Ownership, Power, State, Tombstone,
+};
+
+use futures::stream::BoxStream;
+use std::{fmt, future::Future};
+
+/// The changes of one vCenter's machines, as they come.
+pub type Changes = BoxStream<'static, Result<Message, Fault>>;
+
+/// What the controller asks of a driver. Each call may be repeated at will.
+pub trait Driver: Send + Sync + 'static {
+    /// Makes a vCenter known. A refused login is not an error, but part of the answer.
+    fn connect(
+        &self,
+        caller: &Caller,
+        login: &Login,
+    ) -> impl Future<Output = Result<Vcenter, Fault>> + Send;
+
+    /// Withdraws this hub from a vCenter.
+    fn disconnect(
+        &self,
+        caller: &Caller,
+        vcenter: &str,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// Looks up the names of a spec.
+    fn check_placement(
+        &self,
+        vcenter: &str,
+        spec: &MachineSpec,
+    ) -> impl Future<Output = Result<Placement, Fault>> + Send;
+
+    /// Looks for an ISO, and gives the path that machines boot.
+    fn ensure_iso(
+        &self,
+        on: On<'_>,
+        owner: &Owner,
+        iso: &IsoSource,
+    ) -> impl Future<Output = Result<String, Fault>> + Send;
+
+    /// Has machines made, and switched on.
+    fn ensure(
+        &self,
+        on: On<'_>,
+        wanted: &Wanted<'_>,
+    ) -> impl Future<Output = Result<Vec<Answer>, Fault>> + Send;
+
+    /// Has machines removed. A machine is gone only where the answer says [`State::Gone`].
+    fn delete(
+        &self,
+        on: On<'_>,
+        machines: &[MachineRef],
+    ) -> impl Future<Output = Result<Vec<Answer>, Fault>> + Send;
+
+    /// Tells each change of this hub's machines and the companion's, from this token on.
+    fn watch(
+        &self,
+        on: On<'_>,
+        resume: Option<&str>,
+    ) -> impl Future<Output = Result<Changes, Fault>> + Send;
+}
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The hub.
+    pub hub_id: String,
+    /// Transitions of the Lease that is held; `None` without leader election.
+    pub epoch: Option<i32>,
+}
+
+/// Who asks, and of which vCenter.
+#[derive(Clone, Copy, Debug)]
+pub struct On<'a> {
+    /// Who asks.
+    pub caller: &'a Caller,
+    /// Name of the vCenter.
+    pub vcenter: &'a str,
+}
+
+/// How to log in to a vCenter.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Login {
+    /// `host`, `host:port` or `https://host:port/sdk`.
+    pub server: String,
+    /// Who logs in.
+    pub username: String,
+    /// The secret. Never printed.
+    pub password: String,
+    /// Whom to trust.
+    pub trust: Trust,
+}
+
+/// Whom to trust as vCenter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// The certification authorities of the driver's system.
+    System,
+    /// These authorities, PEM.
+    CaBundle(String),
+    /// The certificate with this SHA-256.
+    Thumbprint(String),
+    /// Anybody.
+    Insecure,
+}
+
+/// A vCenter that the driver knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vcenter {
+    /// What calls name it.
+    pub name: String,
+    /// Its own identity; empty while it is not known.
+    pub instance_uuid: String,
+    /// State of its connection.
+    pub freshness: Freshness,
+}
+
+/// How far what is told can be relied on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Freshness {
+    /// Logged in, and the inventory is complete and live.
+    pub connected: bool,
+    /// Why it is not.
+    pub fault: Option<Fault>,
+}
+
+/// The object that wants machines to exist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its UID, part of the machines' identity.
+    pub uid: String,
+}
+
+/// Where an ISO lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IsoSource {
+    /// Datacenter of the datastore.
+    pub datacenter: String,
+    /// `[datastore] folder/file.iso`.
+    pub datastore_path: String,
+}
+
+/// Machines to have.
+#[derive(Clone, Debug)]
+pub struct Wanted<'a> {
+    /// Whose they are.
+    pub owner: &'a Owner,
+    /// Slot and name of each, at most 1,000.
+    pub identities: Vec<(i32, String)>,
+    /// What each shall be.
+    pub spec: &'a MachineSpec,
+}
+
+/// What a call did to one machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The machine as it is now.
+    pub machine: Machine,
+    /// Why the call does nothing more for it.
+    pub fault: Option<Fault>,
+}
+
+/// What the names of a spec stand for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Placement {
+    /// Each name.
+    pub names: Vec<Name>,
+    /// Inventory path of the machines' folder, even if it is still to be made. Empty: not known.
+    pub folder: String,
+    /// Everything for which machines would be refused.
+    pub faults: Vec<Fault>,
+}
+
+/// What one name stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// Last part of the field's path: `datastore`.
+    pub field: String,
+    /// Whether it can be used.
+    pub usable: bool,
+    /// Its inventory path, or why it cannot be used.
+    pub message: String,
+}
+
+/// One message of a watch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// What it says.
+    pub event: Event,
+    /// Resumes after it. Empty within a snapshot.
+    pub token: String,
+}
+
+/// What a message of a watch says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// All that follows, up to the end, is everything there is.
+    SnapshotBegin {
+        /// Changes with each start of the driver.
+        run_id: String,
+    },
+    /// Machines that are new or changed, and those that are no more.
+    Changes {
+        /// Their present state.
+        changed: Vec<Machine>,
+        /// Those that are no more.
+        removed: Vec<Tombstone>,
+    },
+    /// What was not told since the beginning of the snapshot is to be forgotten.
+    SnapshotEnd,
+    /// Nothing more up to now.
+    Bookmark(Freshness),
+    /// Newer than this program.
+    Unknown,
+}
+
+// === impl Login ===
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login")
+            .field("server", &self.server)
+            .field("username", &self.username)
+            .finish_non_exhaustive()
+    }
+}

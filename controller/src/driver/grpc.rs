@@ -1,0 +1,305 @@
+//! The driver, reached over gRPC with mutual TLS.
+
+use super::{
+    Answer, Caller, Changes, Driver, Fault, IsoSource, Login, MachineRef, MachineSpec, Message, On,
+    Owner, Placement, Vcenter, Wanted, convert,
+};
+use contract::v1::{
+    self as pb, isos_client::IsosClient, v_centers_client::VCentersClient,
+    virtual_machines_client::VirtualMachinesClient,
+};
+use futures::{StreamExt as _, TryStreamExt as _};
+use std::{fmt, time::Duration};
+use tonic::{
+    Request,
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
+};
+
+/// Deadline of a call that does not wait, and what one that waits gets beyond its wait.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// How long a connect waits for the login.
+const LOGIN: Duration = Duration::from_secs(10);
+/// A check or a batch may need calls of vCenter before it is accepted.
+const ACCEPTANCE: Duration = Duration::from_mins(1);
+/// Below the idle timers of firewalls.
+const KEEPALIVE: Duration = Duration::from_secs(20);
+/// As the contract limits messages.
+const MESSAGE: usize = 4 * 1024 * 1024;
+
+/// A driver reached over gRPC; clones share the connection.
+#[derive(Clone, Debug)]
+pub struct GrpcDriver(Channel);
+
+/// How the driver is reached.
+#[derive(Clone)]
+pub struct Transport {
+    /// `https://host:port`, or `http://` on loopback.
+    pub endpoint: Endpoint,
+    /// Authority of the driver's certificate, then certificate and key of this side, PEM.
+    pub tls: Option<(Vec<u8>, Vec<u8>, Vec<u8>)>,
+    /// Name in the driver's certificate, where it is not the host of the endpoint.
+    pub server_name: Option<String>,
+}
+
+/// A transport that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidEndpoint {
+    /// Plaintext to another machine.
+    #[error("`http` is for loopback only; use https:// and certificates")]
+    Plaintext,
+    /// No certificates.
+    #[error(
+        "`https` needs --driver-ca, --driver-certificate and --driver-key: the driver asks for a client certificate"
+    )]
+    NoCertificates,
+    /// Neither of the two.
+    #[error("the endpoint must begin with https:// (or http:// on loopback)")]
+    Scheme,
+    /// The certificates cannot be read.
+    #[error("setting up TLS")]
+    Tls(#[source] tonic::transport::Error),
+}
+
+// === impl Transport ===
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport")
+            .field("endpoint", &self.endpoint.uri())
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl GrpcDriver ===
+
+impl GrpcDriver {
+    /// Connects in the background, and again whenever it must.
+    pub fn new(transport: Transport) -> Result<Self, InvalidEndpoint> {
+        let Transport {
+            endpoint,
+            tls,
+            server_name,
+        } = transport;
+        let endpoint = match (endpoint.uri().scheme_str(), tls) {
+            (Some("https"), Some((ca, certificate, key))) => {
+                let mut config = ClientTlsConfig::new()
+                    .ca_certificate(Certificate::from_pem(ca))
+                    .identity(Identity::from_pem(certificate, key));
+                if let Some(name) = server_name {
+                    config = config.domain_name(name);
+                }
+                endpoint.tls_config(config).map_err(InvalidEndpoint::Tls)?
+            }
+            (Some("https"), None) => return Err(InvalidEndpoint::NoCertificates),
+            (Some("http"), _) if is_loopback(&endpoint) => endpoint,
+            (Some("http"), _) => return Err(InvalidEndpoint::Plaintext),
+            _ => return Err(InvalidEndpoint::Scheme),
+        };
+        let endpoint = endpoint
+            .connect_timeout(DEADLINE)
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(KEEPALIVE)
+            .keep_alive_timeout(DEADLINE)
+            .keep_alive_while_idle(true);
+        Ok(Self(endpoint.connect_lazy()))
+    }
+
+    fn vcenters(&self) -> VCentersClient<Channel> {
+        VCentersClient::new(self.0.clone()).max_decoding_message_size(MESSAGE)
+    }
+
+    fn machines(&self) -> VirtualMachinesClient<Channel> {
+        VirtualMachinesClient::new(self.0.clone()).max_decoding_message_size(MESSAGE)
+    }
+
+    fn isos(&self) -> IsosClient<Channel> {
+        IsosClient::new(self.0.clone()).max_decoding_message_size(MESSAGE)
+    }
+}
+
+impl Driver for GrpcDriver {
+    async fn connect(&self, caller: &Caller, login: &Login) -> Result<Vcenter, Fault> {
+        let request = pb::ConnectVCenterRequest {
+            wait: prost_types::Duration::try_from(LOGIN).ok(),
+            ..convert::connect(caller, login)
+        };
+        let request = within(LOGIN + DEADLINE, request);
+        let reply = self.vcenters().connect_v_center(request).await?;
+        let vcenter = reply.into_inner().vcenter;
+        vcenter.ok_or(Fault::bad_reply("the vCenter"))?.try_into()
+    }
+
+    async fn disconnect(&self, caller: &Caller, vcenter: &str) -> Result<(), Fault> {
+        let request = pb::DisconnectVCenterRequest {
+            caller: Some(convert::caller(caller)),
+            vcenter: vcenter.into(),
+            ..pb::DisconnectVCenterRequest::default()
+        };
+        let request = within(DEADLINE, request);
+        self.vcenters().disconnect_v_center(request).await?;
+        Ok(())
+    }
+
+    async fn check_placement(&self, vcenter: &str, spec: &MachineSpec) -> Result<Placement, Fault> {
+        let request = pb::CheckPlacementRequest {
+            vcenter: vcenter.into(),
+            spec: Some(spec.into()),
+            ..pb::CheckPlacementRequest::default()
+        };
+        let request = within(ACCEPTANCE, request);
+        let reply = self.vcenters().check_placement(request).await?;
+        let report = reply.into_inner().report;
+        Ok(report.ok_or(Fault::bad_reply("the report"))?.into())
+    }
+
+    async fn ensure_iso(
+        &self,
+        on: On<'_>,
+        owner: &Owner,
+        iso: &IsoSource,
+    ) -> Result<String, Fault> {
+        let source = pb::iso_source::Source::DatastorePath(iso.datastore_path.clone());
+        let request = pb::EnsureIsoRequest {
+            caller: Some(convert::caller(on.caller)),
+            vcenter: on.vcenter.into(),
+            owner: Some(owner.into()),
+            source: Some(pb::IsoSource {
+                source: Some(source),
+            }),
+            datacenter: iso.datacenter.clone(),
+            ..pb::EnsureIsoRequest::default()
+        };
+        let reply = self.isos().ensure_iso(within(ACCEPTANCE, request)).await?;
+        iso_path(reply.into_inner())
+    }
+
+    async fn ensure(&self, on: On<'_>, wanted: &Wanted<'_>) -> Result<Vec<Answer>, Fault> {
+        let identity = |(slot, name): &(i32, String)| pb::VirtualMachineIdentity {
+            slot: *slot,
+            name: name.clone(),
+        };
+        let request = pb::EnsureVirtualMachinesRequest {
+            caller: Some(convert::caller(on.caller)),
+            vcenter: on.vcenter.into(),
+            owner: Some(wanted.owner.into()),
+            identities: wanted.identities.iter().map(identity).collect(),
+            spec: Some(wanted.spec.into()),
+            ..pb::EnsureVirtualMachinesRequest::default()
+        };
+        let request = within(ACCEPTANCE, request);
+        let reply = self.machines().ensure_virtual_machines(request).await?;
+        let results = reply.into_inner().results;
+        results.into_iter().map(TryInto::try_into).collect()
+    }
+
+    async fn delete(&self, on: On<'_>, machines: &[MachineRef]) -> Result<Vec<Answer>, Fault> {
+        let request = pb::DeleteVirtualMachinesRequest {
+            caller: Some(convert::caller(on.caller)),
+            vcenter: on.vcenter.into(),
+            machines: machines.iter().map(Into::into).collect(),
+            ..pb::DeleteVirtualMachinesRequest::default()
+        };
+        let request = within(ACCEPTANCE, request);
+        let reply = self.machines().delete_virtual_machines(request).await?;
+        let results = reply.into_inner().results;
+        results.into_iter().map(TryInto::try_into).collect()
+    }
+
+    async fn watch(&self, on: On<'_>, resume: Option<&str>) -> Result<Changes, Fault> {
+        let request = pb::WatchVirtualMachinesRequest {
+            vcenter: on.vcenter.into(),
+            filter: Some(convert::filter(&on.caller.hub_id)),
+            resume_token: resume.unwrap_or_default().into(),
+            caller: Some(convert::caller(on.caller)),
+        };
+        let reply = self.machines().watch_virtual_machines(request).await?;
+        let changes = reply.into_inner();
+        Ok(changes.map_ok(Message::from).map_err(Fault::from).boxed())
+    }
+}
+
+/// The path that machines boot, or why there is none.
+fn iso_path(reply: pb::EnsureIsoResponse) -> Result<String, Fault> {
+    let iso = reply.iso.ok_or(Fault::bad_reply("the ISO"))?;
+    if let Some(fault) = iso.fault {
+        return Err(fault.into());
+    }
+    let file = iso.files.into_iter().next();
+    let file = file.ok_or(Fault::bad_reply("the ISO's file"))?;
+    match (file.state(), file.fault) {
+        (pb::IsoState::Ready, _) => Ok(file.path),
+        (_, Some(fault)) => Err(fault.into()),
+        (_, None) => Err(Fault::bad_reply("the state of the ISO's file")),
+    }
+}
+
+fn within<T>(deadline: Duration, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(deadline);
+    request
+}
+
+fn is_loopback(endpoint: &Endpoint) -> bool {
+    let host = endpoint.uri().host().unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let address = host.parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plaintext_is_for_loopback_and_https_needs_certificates() {
+        for (endpoint, error) in [
+            ("http://driver:50051", "loopback only"),
+            ("http://10.0.0.1:50051", "loopback only"),
+            ("https://127.0.0.1:50051", "needs --driver-ca"),
+            ("ftp://127.0.0.1", "must begin with https"),
+        ] {
+            let transport = Transport {
+                endpoint: Endpoint::from_static(endpoint),
+                tls: None,
+                server_name: None,
+            };
+            let refused = GrpcDriver::new(transport).unwrap_err().to_string();
+            assert!(refused.contains(error), "{endpoint}: {refused}");
+        }
+    }
+
+    #[tokio::test]
+    async fn plaintext_is_taken_on_loopback() {
+        for endpoint in ["http://127.0.0.1:1", "http://[::1]:1", "http://localhost:1"] {
+            let transport = Transport {
+                endpoint: Endpoint::from_static(endpoint),
+                tls: None,
+                server_name: None,
+            };
+            assert!(GrpcDriver::new(transport).is_ok(), "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn the_path_of_an_iso_is_that_of_its_ready_file() {
+        let file = |state: pb::IsoState, fault| pb::IsoFile {
+            path: "[ds] a.iso".into(),
+            state: state.into(),
+            fault,
+            ..pb::IsoFile::default()
+        };
+        let reply = |file| pb::EnsureIsoResponse {
+            iso: Some(pb::Iso {
+                files: vec![file],
+                ..pb::Iso::default()
+            }),
+            ..pb::EnsureIsoResponse::default()
+        };
+        let ready = iso_path(reply(file(pb::IsoState::Ready, None)));
+        assert_eq!(ready, Ok("[ds] a.iso".to_owned()));
+
+        let missing = pb::Fault::new(pb::Reason::IsoMissing, "no file `a.iso`");
+        let failed = iso_path(reply(file(pb::IsoState::Failed, Some(missing))));
+        assert_eq!(failed.unwrap_err().word, "ISOMissing");
+    }
+}

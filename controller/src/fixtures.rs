@@ -1,0 +1,96 @@
+//! Objects to test with.
+
+use crate::{
+    crd::{FINALIZER, VMwareNodePoolTemplate},
+    driver::{Fault, Kind, Machine, Ownership, Placement, Power, Retry, State},
+    reconcile::Checks,
+    validation,
+};
+use contract::identity::{MachineKey, machine_name, serial_number};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use serde_json::Value;
+
+/// A fault of this class.
+pub(crate) fn fault(retry: Retry) -> Fault {
+    Fault {
+        word: "SomeFault",
+        message: "it failed. Mend it".into(),
+        retry,
+        after: None,
+        kind: Kind::Other,
+    }
+}
+
+/// The key of a machine of the owner `owner`.
+pub(crate) fn key(slot: i32) -> MachineKey {
+    MachineKey {
+        hub_id: "hub".into(),
+        owner_uid: "owner".into(),
+        slot,
+    }
+}
+
+/// A machine of the owner `owner` in this state.
+pub(crate) fn machine(slot: i32, state: State) -> Machine {
+    let key = key(slot);
+    let made = !matches!(state, State::Creating | State::Conflict | State::Gone);
+    Machine {
+        name: machine_name("pool", slot),
+        instance_uuid: key.instance_uuid().to_string(),
+        bios_uuid: key.bios_uuid().to_string(),
+        serial_number: serial_number(key.bios_uuid()),
+        moref: if made {
+            format!("vm-{slot}")
+        } else {
+            String::new()
+        },
+        ownership: Ownership::Ours,
+        state,
+        power: made.then_some(match state {
+            State::Running => Power::On,
+            _ => Power::Off,
+        }),
+        fault: None,
+        spec_hash: "hash".into(),
+        companion_template: String::new(),
+        revision: 0,
+        key: Some(key),
+    }
+}
+
+/// A template in test mode, with this change of its spec.
+pub(crate) fn template(change: &Value) -> VMwareNodePoolTemplate {
+    let spec = validation::tests::merged(change);
+    let mut template = VMwareNodePoolTemplate::new("pool", serde_json::from_value(spec).unwrap());
+    template.metadata.namespace = Some("clusters".into());
+    template.metadata.uid = Some("owner".into());
+    template.metadata.generation = Some(1);
+    template.metadata.resource_version = Some("1".into());
+    template.metadata.finalizers = Some(vec![FINALIZER.into()]);
+    template
+}
+
+/// Checks that found everything.
+pub(crate) fn checks() -> Checks {
+    Checks {
+        placement: Ok(Placement {
+            folder: "/DC0/vm/pool".into(),
+            ..Placement::default()
+        }),
+        iso: Ok("[ds] iso/agent.iso".into()),
+        valid_until: Timestamp::from_second(300).unwrap(),
+    }
+}
+
+/// A condition without a message.
+pub(crate) fn condition(type_: &str, status: &str, reason: &str) -> Condition {
+    Condition {
+        type_: type_.into(),
+        status: status.into(),
+        reason: reason.into(),
+        message: String::new(),
+        observed_generation: None,
+        last_transition_time: Time(Timestamp::UNIX_EPOCH),
+    }
+}

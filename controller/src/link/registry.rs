@@ -1,0 +1,139 @@
+//! All links of this process, by their Secrets.
+
+use super::{Connection, Link, session};
+use crate::{
+    crd::VMwareNodePoolTemplate,
+    driver::{Caller, Driver},
+};
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Client, runtime::reflector::ObjectRef};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Names a Secret.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SecretRef {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// All links of this process. A link lives as long as a template names its Secret.
+pub struct Links<D> {
+    client: Client,
+    driver: Arc<D>,
+    caller: Caller,
+    wake: UnboundedSender<ObjectRef<VMwareNodePoolTemplate>>,
+    by_secret: Mutex<HashMap<SecretRef, Arc<Link>>>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+// === impl Links ===
+
+impl<D: Driver> Links<D> {
+    /// None yet. Whom a change concerns is sent to `wake`.
+    pub fn new(
+        client: Client,
+        driver: Arc<D>,
+        caller: Caller,
+        wake: UnboundedSender<ObjectRef<VMwareNodePoolTemplate>>,
+    ) -> Self {
+        Self {
+            client,
+            driver,
+            caller,
+            wake,
+            by_secret: Mutex::default(),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        }
+    }
+
+    /// The link of a Secret, for the template of this UID, which leaves any other.
+    pub fn link(
+        &self,
+        secret: &SecretRef,
+        uid: &str,
+        user: ObjectRef<VMwareNodePoolTemplate>,
+    ) -> Arc<Link> {
+        let mut links = self.lock();
+        leave(&mut links, uid, Some(secret));
+        let link = links.entry(secret.clone()).or_insert_with(|| {
+            let link = Arc::new(Link::new(self.stop.child_token()));
+            self.start(secret, &link);
+            link
+        });
+        link.lock().users.insert(uid.to_owned(), user);
+        link.clone()
+    }
+
+    /// The template of this UID needs no link any more.
+    pub fn release(&self, uid: &str) {
+        leave(&mut self.lock(), uid, None);
+    }
+
+    /// How many links there are, and how many of them are live.
+    pub fn count(&self) -> (usize, usize) {
+        let links = self.lock();
+        let live = |link: &&Arc<Link>| link.lock().connection() == Connection::Live;
+        (links.len(), links.values().filter(live).count())
+    }
+
+    /// Ends all links, and has the driver log out.
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    fn start(&self, secret: &SecretRef, link: &Arc<Link>) {
+        let secrets = Api::<Secret>::namespaced(self.client.clone(), &secret.namespace);
+        let session = session::Session {
+            link: link.clone(),
+            driver: self.driver.clone(),
+            caller: self.caller.clone(),
+            wake: self.wake.clone(),
+        };
+        self.tasks.spawn(session.run(secrets, secret.clone()));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<SecretRef, Arc<Link>>> {
+        self.by_secret
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes the user off all links but one, and ends those that nobody uses any more.
+fn leave(links: &mut HashMap<SecretRef, Arc<Link>>, uid: &str, keep: Option<&SecretRef>) {
+    links.retain(|secret, link| {
+        let mut inner = link.lock();
+        if keep != Some(secret) {
+            inner.users.remove(uid);
+        }
+        let used = keep == Some(secret) || !inner.users.is_empty();
+        if !used {
+            link.unused.cancel();
+        }
+        used
+    });
+}
+
+impl<D> fmt::Debug for Links<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Links").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for SecretRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}

@@ -1,0 +1,277 @@
+//! What a link does: follows its Secret, connects by it, and follows the machines.
+
+use super::{Link, Phase, SecretRef, view::Concerned};
+use crate::{
+    crd::VMwareNodePoolTemplate,
+    credentials,
+    driver::{Caller, Changes, Driver, Event, Fault, Kind, Login, Message, On, Vcenter},
+    retry,
+};
+use futures::StreamExt as _;
+use k8s_openapi::api::core::v1::Secret;
+use kube::{
+    Api,
+    runtime::{WatchStreamExt as _, reflector::ObjectRef, watcher::watch_object},
+};
+use std::{collections::HashSet, pin::pin, sync::Arc, time::Duration};
+use tokio::{
+    sync::{mpsc::UnboundedSender, watch},
+    time::{sleep, timeout},
+};
+
+/// Bookmarks come every 10 s; who is silent for as long as this is not there.
+const SILENCE: Duration = Duration::from_secs(30);
+/// Changes that come together wake together.
+const TOGETHER: Duration = Duration::from_millis(50);
+
+/// One link at work.
+pub(super) struct Session<D> {
+    pub(super) link: Arc<Link>,
+    pub(super) driver: Arc<D>,
+    pub(super) caller: Caller,
+    pub(super) wake: UnboundedSender<ObjectRef<VMwareNodePoolTemplate>>,
+}
+
+/// What the Secret says now.
+#[derive(Clone, PartialEq, Eq)]
+enum Credential {
+    /// Nothing yet, or nothing to log in by.
+    None(Phase),
+    Login(Box<Login>),
+}
+
+// === impl Session ===
+
+impl<D: Driver> Session<D> {
+    /// Works until nobody uses the link, then has the driver log out.
+    #[tracing::instrument(name = "link", skip_all, fields(%secret))]
+    pub(super) async fn run(self, secrets: Api<Secret>, secret: SecretRef) {
+        let (tell, credentials) = watch::channel(Credential::None(Phase::Starting));
+        tokio::select! {
+            () = follow_secret(secrets, &secret.name, tell) => {}
+            () = self.serve(credentials) => {}
+            () = self.wake_those_concerned() => {}
+            () = self.link.unused.cancelled() => {}
+        }
+        self.disconnect(self.forget()).await;
+    }
+
+    async fn serve(&self, mut credentials: watch::Receiver<Credential>) {
+        loop {
+            let credential = credentials.borrow_and_update().clone();
+            match credential {
+                Credential::Login(login) => {
+                    tokio::select! {
+                        () = self.stay_connected(&login) => {}
+                        changed = credentials.changed() => if changed.is_err() { return },
+                    }
+                }
+                Credential::None(phase) => {
+                    self.link.phase(phase);
+                    self.disconnect(self.forget()).await;
+                    if credentials.changed().await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Connects, follows, and does so again for ever.
+    async fn stay_connected(&self, login: &Login) {
+        let mut failures = 0;
+        loop {
+            let fault = match self.driver.connect(&self.caller, login).await {
+                Ok(vcenter) => {
+                    failures = 0;
+                    self.connected(vcenter, login).await;
+                    self.follow().await
+                }
+                Err(fault) => fault,
+            };
+            failures += 1;
+            tracing::warn!(
+                reason = fault.word,
+                message = fault.message,
+                "Connection lost"
+            );
+            let pause = retry::delay(&fault, failures, retry::chance());
+            if fault.kind != Kind::VcenterUnknown {
+                self.link.phase(Phase::Broken(fault));
+            }
+            // A refusal for good is repeated slowly: the driver may have been given other orders.
+            sleep(pause.unwrap_or(SILENCE)).await;
+        }
+    }
+
+    /// Notes the vCenter, and gives up the one that was connected before.
+    async fn connected(&self, vcenter: Vcenter, login: &Login) {
+        tracing::info!(vcenter = vcenter.name, server = login.server, "Connected");
+        let mut old = None;
+        self.link.change(|inner| {
+            if inner.server != login.server {
+                inner.view = super::View::default();
+                inner.server.clone_from(&login.server);
+            }
+            inner.view.doubt();
+            old = inner.vcenter.replace(vcenter.clone());
+            HashSet::from([Concerned::Everybody])
+        });
+        self.disconnect(old.filter(|old| old.name != vcenter.name))
+            .await;
+    }
+
+    /// Follows the machines of the vCenter, through broken streams, until the driver has forgotten it.
+    async fn follow(&self) -> Fault {
+        let (mut token, mut failures) = (None, 0);
+        loop {
+            let fault = self.stream(&mut token, &mut failures).await;
+            if matches!(fault.kind, Kind::VcenterUnknown | Kind::StaleEpoch) {
+                self.link.phase(Phase::Starting);
+                return fault;
+            }
+            failures += 1;
+            tracing::warn!(reason = fault.word, message = fault.message, "Watch broken");
+            let pause = retry::delay(&fault, failures, retry::chance());
+            self.link.phase(Phase::Broken(fault));
+            tokio::select! {
+                () = sleep(pause.unwrap_or(SILENCE)) => {}
+                () = self.link.forgotten.notified() => {}
+            }
+        }
+    }
+
+    /// Takes in one stream until it ends.
+    async fn stream(&self, token: &mut Option<String>, failures: &mut u32) -> Fault {
+        let vcenter = self.name();
+        let on = On {
+            caller: &self.caller,
+            vcenter: &vcenter,
+        };
+        let mut changes = match self.driver.watch(on, token.as_deref()).await {
+            Ok(changes) => changes,
+            Err(fault) => return fault,
+        };
+        let mut first = true;
+        loop {
+            let message = tokio::select! {
+                message = next(&mut changes) => message,
+                () = self.link.forgotten.notified() => Err(forgotten()),
+            };
+            match message {
+                Ok(message) => {
+                    self.take(message, first && token.is_some(), token);
+                    (first, *failures) = (false, 0);
+                }
+                Err(fault) => return fault,
+            }
+        }
+    }
+
+    fn take(&self, message: Message, resumes: bool, token: &mut Option<String>) {
+        let Message { event, token: next } = message;
+        if !next.is_empty() {
+            *token = Some(next);
+        }
+        self.link.change(|inner| {
+            inner.phase = Phase::Streaming;
+            // The token is of this run of the driver: what follows it continues what is known.
+            if resumes && !matches!(event, Event::SnapshotBegin { .. }) {
+                inner.view.resumed();
+            }
+            if let (Event::Bookmark(freshness), Some(vcenter)) = (&event, &mut inner.vcenter) {
+                vcenter.freshness.clone_from(freshness);
+            }
+            inner.view.take(event)
+        });
+    }
+
+    async fn wake_those_concerned(&self) {
+        loop {
+            self.link.concerned.notified().await;
+            sleep(TOGETHER).await;
+            for user in self.link.take_concerned() {
+                // Nobody listens any more only when the process ends.
+                let _ = self.wake.send(user);
+            }
+        }
+    }
+
+    async fn disconnect(&self, vcenter: Option<Vcenter>) {
+        let Some(Vcenter { name, .. }) = vcenter else {
+            return;
+        };
+        match self.driver.disconnect(&self.caller, &name).await {
+            Ok(()) => tracing::info!(vcenter = name, "Disconnected"),
+            Err(fault) => tracing::warn!(
+                vcenter = name,
+                reason = fault.word,
+                message = fault.message,
+                "Disconnecting failed"
+            ),
+        }
+    }
+
+    fn name(&self) -> String {
+        let inner = self.link.lock();
+        let vcenter = inner.vcenter.as_ref();
+        vcenter
+            .map(|vcenter| vcenter.name.clone())
+            .unwrap_or_default()
+    }
+
+    fn forget(&self) -> Option<Vcenter> {
+        self.link.lock().vcenter.take()
+    }
+}
+
+async fn next(changes: &mut Changes) -> Result<Message, Fault> {
+    match timeout(SILENCE, changes.next()).await {
+        Ok(Some(message)) => message,
+        Ok(None) => Err(Fault::unreachable("the driver ended the watch")),
+        Err(_) => Err(Fault::unreachable("the driver was silent for 30 s")),
+    }
+}
+
+fn forgotten() -> Fault {
+    Fault {
+        word: "VCenterUnknown",
+        message: "the driver was restarted; it is connected anew".into(),
+        retry: crate::driver::Retry::Recover,
+        after: None,
+        kind: Kind::VcenterUnknown,
+    }
+}
+
+/// Tells what the Secret says, each time that it says something else.
+async fn follow_secret(secrets: Api<Secret>, name: &str, tell: watch::Sender<Credential>) {
+    let mut changes = pin!(watch_object(secrets, name).default_backoff());
+    while let Some(change) = changes.next().await {
+        let credential = match change {
+            Ok(secret) => read(secret.as_ref()),
+            // What was read before stays good; without it there is something to say.
+            Err(error) if *tell.borrow() == Credential::None(Phase::Starting) => {
+                let problem = format!("{:#}", anyhow::Error::new(error));
+                Credential::None(Phase::SecretRefused(problem))
+            }
+            Err(error) => {
+                let error = format!("{:#}", anyhow::Error::new(error));
+                tracing::warn!(error, "Watching the Secret failed");
+                continue;
+            }
+        };
+        tell.send_if_modified(|told| {
+            let differs = *told != credential;
+            *told = credential;
+            differs
+        });
+    }
+}
+
+fn read(secret: Option<&Secret>) -> Credential {
+    match secret.map(credentials::login) {
+        None => Credential::None(Phase::NoSecret),
+        Some(Ok(login)) => Credential::Login(Box::new(login)),
+        Some(Err(invalid)) => Credential::None(Phase::BadSecret(invalid)),
+    }
+}

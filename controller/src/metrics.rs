@@ -1,0 +1,319 @@
+//! Every metric of the controller. Where the companion has the thing, its name is kept.
+
+use crate::{
+    crd::{ResourceCheck, ResourceValidation, VMwareNodePoolTemplateStatus},
+    reconcile::CONDITIONS,
+};
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+
+/// The companion's words for what a template names.
+const RESOURCES: [&str; 6] = [
+    "datacenter",
+    "cluster",
+    "resourcepool",
+    "datastore",
+    "network",
+    "folder",
+];
+
+/// All metrics; clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    vm_count: Family<Template, Gauge>,
+    vm_ready: Family<Template, Gauge>,
+    vm_desired: Family<Template, Gauge>,
+    vm_created: Family<Template, Counter>,
+    vm_deleted: Family<Template, Counter>,
+    reconciles: Family<Template, Counter>,
+    errors: Family<Template, Counter>,
+    status_writes: Family<Template, Counter>,
+    condition: Family<ConditionLabels, Gauge>,
+    validation: Family<ResourceLabels, Gauge>,
+    faults: Family<FaultLabels, Counter>,
+    malformed: Gauge,
+    links: Gauge,
+    live_links: Gauge,
+    leader: Gauge,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct Template {
+    name: String,
+    namespace: String,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ConditionLabels {
+    name: String,
+    namespace: String,
+    condition: String,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ResourceLabels {
+    name: String,
+    namespace: String,
+    resource_type: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct FaultLabels {
+    reason: &'static str,
+}
+
+// === impl Metrics ===
+
+impl Metrics {
+    /// Puts every metric into `registry`.
+    pub fn register(&self, registry: &mut Registry) {
+        macro_rules! register {
+            ($($name:literal, $help:literal, $metric:ident;)*) => {
+                $(registry.register($name, $help, self.$metric.clone());)*
+            };
+        }
+        register! {
+            "vmware_nodepool_vm_count", "Machines that exist", vm_count;
+            "vmware_nodepool_vm_ready", "Machines that are on", vm_ready;
+            "vmware_nodepool_vm_desired", "Machines that are asked for", vm_desired;
+            "vmware_nodepool_vm_created", "Machines made", vm_created;
+            "vmware_nodepool_vm_deleted", "Machines removed and proved gone", vm_deleted;
+            "vmware_nodepool_reconcile", "Reconciliations", reconciles;
+            "vmware_nodepool_reconcile_errors", "Reconciliations that failed", errors;
+            "vmware_nodepool_status_writes", "Statuses written", status_writes;
+            "vmware_nodepool_condition", "1 true, 0 false, -1 unknown", condition;
+            "vmware_hcp_resource_validation_ok", "A name in the spec can be used", validation;
+            "vmware_nodepool_driver_faults", "Faults that the driver told, by reason", faults;
+            "vmware_nodepool_malformed_templates", "Templates that cannot be read", malformed;
+            "vmware_nodepool_vcenter_links", "Secrets that are followed", links;
+            "vmware_nodepool_vcenter_links_live", "Links that are live", live_links;
+            "vmware_nodepool_leader", "1 while this process may act", leader;
+        }
+    }
+
+    /// A reconciliation began.
+    pub(crate) fn started(&self, namespace: &str, name: &str) {
+        self.reconciles
+            .get_or_create(&template(namespace, name))
+            .inc();
+    }
+
+    /// A reconciliation failed.
+    pub(crate) fn failed(&self, namespace: &str, name: &str) {
+        self.errors.get_or_create(&template(namespace, name)).inc();
+    }
+
+    /// The driver told a fault.
+    pub(crate) fn fault(&self, reason: &'static str) {
+        self.faults.get_or_create(&FaultLabels { reason }).inc();
+    }
+
+    /// How many templates cannot be read.
+    pub fn malformed(&self, count: usize) {
+        self.malformed.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// How many links there are, and how many of them are live.
+    pub fn links(&self, (all, live): (usize, usize)) {
+        self.links.set(i64::try_from(all).unwrap_or(i64::MAX));
+        self.live_links.set(i64::try_from(live).unwrap_or(i64::MAX));
+    }
+
+    /// This process may act, or may not.
+    pub fn leads(&self, leads: bool) {
+        self.leader.set(leads.into());
+    }
+
+    /// A status was written.
+    pub(crate) fn wrote(
+        &self,
+        (namespace, name): (&str, &str),
+        old: &VMwareNodePoolTemplateStatus,
+        new: &VMwareNodePoolTemplateStatus,
+    ) {
+        let labels = template(namespace, name);
+        self.status_writes.get_or_create(&labels).inc();
+        let count = |gauge: &Family<Template, Gauge>, number: Option<i32>| {
+            gauge
+                .get_or_create(&labels)
+                .set(number.unwrap_or_default().into());
+        };
+        count(&self.vm_count, new.current_replicas);
+        count(&self.vm_ready, new.ready_replicas);
+        count(&self.vm_desired, new.desired_replicas);
+        let (made, gone) = changes(old, new);
+        self.vm_created.get_or_create(&labels).inc_by(made);
+        self.vm_deleted.get_or_create(&labels).inc_by(gone);
+        self.conditions(&labels, new);
+        if let Some(validation) = &new.resource_validation {
+            self.resources(&labels, validation);
+        }
+    }
+
+    /// The template is gone, and its series with it.
+    pub(crate) fn forget(&self, namespace: &str, name: &str) {
+        let labels = template(namespace, name);
+        for gauge in [&self.vm_count, &self.vm_ready, &self.vm_desired] {
+            gauge.remove(&labels);
+        }
+        for counter in [
+            &self.vm_created,
+            &self.vm_deleted,
+            &self.reconciles,
+            &self.errors,
+            &self.status_writes,
+        ] {
+            counter.remove(&labels);
+        }
+        for condition in CONDITIONS {
+            self.condition.remove(&condition_labels(&labels, condition));
+        }
+        for resource_type in RESOURCES {
+            self.validation
+                .remove(&resource_labels(&labels, resource_type));
+        }
+    }
+
+    fn conditions(&self, labels: &Template, status: &VMwareNodePoolTemplateStatus) {
+        for condition in &status.conditions {
+            let labels = condition_labels(labels, &condition.type_);
+            let value = match condition.status.as_str() {
+                "True" => 1,
+                "False" => 0,
+                _ => -1,
+            };
+            self.condition.get_or_create(&labels).set(value);
+        }
+    }
+
+    fn resources(&self, labels: &Template, validation: &ResourceValidation) {
+        let ResourceValidation {
+            datacenter,
+            cluster,
+            resource_pool,
+            datastore,
+            network,
+            folder,
+        } = validation;
+        let checks: [Option<&ResourceCheck>; 6] = [
+            Some(datacenter),
+            cluster.as_ref(),
+            resource_pool.as_ref(),
+            Some(datastore),
+            Some(network),
+            folder.as_ref(),
+        ];
+        for (resource_type, check) in RESOURCES.into_iter().zip(checks) {
+            let labels = resource_labels(labels, resource_type);
+            match check {
+                Some(check) => {
+                    self.validation
+                        .get_or_create(&labels)
+                        .set(check.exists.into());
+                }
+                None => {
+                    self.validation.remove(&labels);
+                }
+            }
+        }
+    }
+}
+
+fn template(namespace: &str, name: &str) -> Template {
+    Template {
+        name: name.into(),
+        namespace: namespace.into(),
+    }
+}
+
+fn condition_labels(template: &Template, condition: &str) -> ConditionLabels {
+    let Template { name, namespace } = template.clone();
+    ConditionLabels {
+        name,
+        namespace,
+        condition: condition.into(),
+    }
+}
+
+fn resource_labels(template: &Template, resource_type: &'static str) -> ResourceLabels {
+    let Template { name, namespace } = template.clone();
+    ResourceLabels {
+        name,
+        namespace,
+        resource_type,
+    }
+}
+
+/// How many machines were made, and how many are gone, from `old` to `new`.
+fn changes(old: &VMwareNodePoolTemplateStatus, new: &VMwareNodePoolTemplateStatus) -> (u64, u64) {
+    let made = |status: &VMwareNodePoolTemplateStatus| {
+        let made = status
+            .vm_status
+            .iter()
+            .filter(|entry| !entry.moref.is_empty());
+        made.filter_map(|entry| entry.slot)
+            .collect::<std::collections::BTreeSet<_>>()
+    };
+    let (before, after) = (made(old), made(new));
+    let count = |difference: usize| u64::try_from(difference).unwrap_or(u64::MAX);
+    (
+        count(after.difference(&before).count()),
+        count(before.difference(&after).count()),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crd::VmStatus;
+    use prometheus_client::encoding::text::encode;
+
+    fn text(metrics: &Metrics) -> String {
+        let mut registry = Registry::default();
+        metrics.register(&mut registry);
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        text
+    }
+
+    fn status(slots: &[i32]) -> VMwareNodePoolTemplateStatus {
+        let entry = |slot: &i32| VmStatus {
+            slot: Some(*slot),
+            moref: format!("vm-{slot}"),
+            ..VmStatus::default()
+        };
+        VMwareNodePoolTemplateStatus {
+            current_replicas: i32::try_from(slots.len()).ok(),
+            vm_status: slots.iter().map(entry).collect(),
+            resource_validation: Some(ResourceValidation::default()),
+            ..VMwareNodePoolTemplateStatus::default()
+        }
+    }
+
+    #[test]
+    fn what_happens_is_counted_under_the_companions_names() {
+        let metrics = Metrics::default();
+        metrics.wrote(("clusters", "pool"), &status(&[]), &status(&[1, 2]));
+        metrics.wrote(("clusters", "pool"), &status(&[1, 2]), &status(&[2]));
+        let text = text(&metrics);
+        for line in [
+            "vmware_nodepool_vm_count{name=\"pool\",namespace=\"clusters\"} 1",
+            "vmware_nodepool_vm_created_total{name=\"pool\",namespace=\"clusters\"} 2",
+            "vmware_nodepool_vm_deleted_total{name=\"pool\",namespace=\"clusters\"} 1",
+        ] {
+            assert!(text.contains(line), "{line} not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn the_series_of_a_template_go_with_it() {
+        let metrics = Metrics::default();
+        metrics.started("clusters", "pool");
+        metrics.wrote(("clusters", "pool"), &status(&[]), &status(&[1]));
+        metrics.forget("clusters", "pool");
+        assert!(!text(&metrics).contains("pool\""), "{}", text(&metrics));
+    }
+}

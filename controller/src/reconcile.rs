@@ -1,0 +1,314 @@
+//! Reconciles templates: `observe -> plan -> record -> act -> report`.
+//!
+//! Only this module and `act` do I/O. All rules are in the other ones, which are pure.
+
+mod act;
+mod attempts;
+mod checks;
+mod conditions;
+mod events;
+mod memory;
+mod plan;
+mod record;
+mod report;
+
+#[cfg(test)]
+pub(crate) use checks::Checks;
+pub(crate) use conditions::CONDITIONS;
+pub use memory::{Memories, Memory};
+
+use crate::{
+    context::{CONTROLLER, Context},
+    crd::{FINALIZER, VMwareNodePoolTemplate, VMwareNodePoolTemplateStatus},
+    driver::{Driver, On},
+    link::{Connection, Link, Sight},
+    wish::{Mode, Wish},
+};
+use jiff::Timestamp;
+use kube::{
+    Api, Resource as _, ResourceExt as _,
+    api::{Patch, PatchParams},
+    runtime::{
+        controller::Action,
+        finalizer::{self, Event, finalizer},
+        reflector::ObjectRef,
+    },
+};
+use plan::{Plan, Seen, plan};
+use serde_json::json;
+use std::{sync::Arc, time::Duration};
+
+/// After a failure to write, which is the API server's.
+const RETRY: Duration = Duration::from_secs(3);
+/// After somebody else wrote first: the cache is about to have it.
+const CONFLICT: Duration = Duration::from_millis(200);
+
+/// Why a reconciliation failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The template lacks what the API server always sets.
+    #[error("template has no {0}")]
+    Incomplete(&'static str),
+    /// The status could not be written.
+    #[error("writing the status")]
+    WriteStatus(#[source] kube::Error),
+    /// The finalizer could not be added or removed.
+    #[error("writing the finalizer")]
+    WriteFinalizer(#[source] kube::Error),
+    /// Machines are left; the finalizer must stay.
+    #[error("machines are still being removed")]
+    StillDeleting(Action),
+}
+
+/// What one reconciliation works with.
+struct Work<'a, D> {
+    ctx: &'a Context<D>,
+    templates: &'a Api<VMwareNodePoolTemplate>,
+    template: &'a VMwareNodePoolTemplate,
+    wish: Wish,
+    link: Arc<Link>,
+}
+
+/// Brings the world closer to what `template` says, and says how it is.
+#[tracing::instrument(skip_all, fields(
+    template = %template.name_any(),
+    namespace = template.namespace(),
+))]
+pub async fn reconcile<D: Driver>(
+    template: Arc<VMwareNodePoolTemplate>,
+    ctx: Arc<Context<D>>,
+) -> Result<Action, Error> {
+    let namespace = template.namespace().ok_or(Error::Incomplete("namespace"))?;
+    ctx.metrics.started(&namespace, &template.name_any());
+    let templates = Api::namespaced(ctx.client.clone(), &namespace);
+    let action = finalizer(&templates, FINALIZER, template, |event| async {
+        match event {
+            Event::Apply(template) => Ok(work(&ctx, &templates, &template).await?.1),
+            Event::Cleanup(template) => {
+                let (finished, again) = work(&ctx, &templates, &template).await?;
+                // kube drops the finalizer on any `Ok`, so "not yet" has to be an error.
+                if finished {
+                    Ok(again)
+                } else {
+                    Err(Error::StillDeleting(again))
+                }
+            }
+        }
+    })
+    .await?;
+    Ok(action)
+}
+
+/// Says when to try again after `error`.
+#[expect(clippy::needless_pass_by_value, reason = "kube's signature")]
+pub fn error_policy<D: Driver>(
+    template: Arc<VMwareNodePoolTemplate>,
+    error: &Error,
+    ctx: Arc<Context<D>>,
+) -> Action {
+    if let Error::StillDeleting(again) = error {
+        return again.clone();
+    }
+    let namespace = template.namespace().unwrap_or_default();
+    ctx.metrics.failed(&namespace, &template.name_any());
+    retry(error)
+}
+
+fn retry(error: &Error) -> Action {
+    match error {
+        // Only an edit helps, and an edit wakes us.
+        Error::Incomplete(_) => Action::await_change(),
+        Error::WriteStatus(kube::Error::Api(status)) if status.is_conflict() => {
+            Action::requeue(CONFLICT)
+        }
+        Error::WriteStatus(_) | Error::WriteFinalizer(_) => Action::requeue(RETRY),
+        Error::StillDeleting(again) => again.clone(),
+    }
+}
+
+async fn work<D: Driver>(
+    ctx: &Context<D>,
+    templates: &Api<VMwareNodePoolTemplate>,
+    template: &VMwareNodePoolTemplate,
+) -> Result<(bool, Action), Error> {
+    let wish = Wish::of(template).ok_or(Error::Incomplete("name, namespace or UID"))?;
+    let user = ObjectRef::from_obj(template);
+    let link = ctx.links.link(&wish.secret, &wish.owner.uid, user);
+    let memory = ctx.memories.of(&wish.owner.uid);
+    let mut memory = memory.lock().await;
+    let work = Work {
+        ctx,
+        templates,
+        template,
+        wish,
+        link,
+    };
+    work.run(&mut memory).await
+}
+
+// === impl Work ===
+
+impl<D: Driver> Work<'_, D> {
+    async fn run(&self, memory: &mut Memory) -> Result<(bool, Action), Error> {
+        let sight = self.look();
+        memory.rest_on(&self.wish, &sight);
+        self.check(&sight, memory).await;
+
+        let (_, recorded) = memory.status(self.template);
+        let first = plan(&self.seen(&sight, &recorded, memory));
+        if first.record.next_slot != recorded.next_slot {
+            let status = report::record_only(&self.seen(&sight, &recorded, memory), &first);
+            self.write(memory, &recorded, &status, true).await?;
+        }
+        act::act(self, &sight, &first, memory).await;
+
+        // What was answered is part of what is seen now.
+        let sight = self.look();
+        let (_, old) = memory.status(self.template);
+        let seen = self.seen(&sight, &old, memory);
+        let next = plan(&seen);
+        let plan = next.after(&first, seen.now);
+        let status = report::status(&seen, &plan);
+        let finished = plan.finished;
+        let again = self.report(memory, &old, &status).await?;
+        Ok((finished, next_look(&plan, again, (self.ctx.now)())))
+    }
+
+    fn look(&self) -> Sight {
+        let template = self.wish.companion_name();
+        self.link.look(&self.wish.owner.uid, &template)
+    }
+
+    /// Looks up names and ISO, where that is due and of use.
+    async fn check(&self, sight: &Sight, memory: &mut Memory) {
+        let now = (self.ctx.now)();
+        let due = memory
+            .checks
+            .as_ref()
+            .is_none_or(|checks| checks.valid_until <= now);
+        let vcenter = sight
+            .vcenter
+            .as_ref()
+            .filter(|_| due && self.is_checked(sight));
+        let Some(vcenter) = vcenter else { return };
+        let on = On {
+            caller: &self.ctx.caller,
+            vcenter: &vcenter.name,
+        };
+        let driver = &*self.ctx.driver;
+        let checks = checks::check(driver, on, &self.wish, now, &mut memory.attempts).await;
+        memory.checks = Some(checks);
+    }
+
+    fn is_checked(&self, sight: &Sight) -> bool {
+        let wish = &self.wish;
+        let acting = !wish.paused && !wish.deleting && wish.problems.is_empty();
+        let test = matches!(wish.mode, Mode::Test { .. });
+        acting && test && sight.connection == Connection::Live
+    }
+
+    fn seen<'a>(
+        &'a self,
+        sight: &'a Sight,
+        status: &'a VMwareNodePoolTemplateStatus,
+        memory: &'a Memory,
+    ) -> Seen<'a> {
+        Seen {
+            wish: &self.wish,
+            hub_id: &self.ctx.caller.hub_id,
+            sight,
+            status,
+            checks: memory.checks.as_ref(),
+            attempts: &memory.attempts,
+            now: (self.ctx.now)(),
+        }
+    }
+
+    /// Writes the status if it differs, unless one was written a moment ago; then says when.
+    async fn report(
+        &self,
+        memory: &mut Memory,
+        old: &VMwareNodePoolTemplateStatus,
+        status: &VMwareNodePoolTemplateStatus,
+    ) -> Result<Option<Timestamp>, Error> {
+        if old == status {
+            return Ok(None);
+        }
+        if let Some(later) = memory.not_before((self.ctx.now)()) {
+            return Ok(Some(later));
+        }
+        self.write(memory, old, status, false).await?;
+        Ok(None)
+    }
+
+    /// Writes the status; `locked`: only if nobody wrote since.
+    async fn write(
+        &self,
+        memory: &mut Memory,
+        old: &VMwareNodePoolTemplateStatus,
+        status: &VMwareNodePoolTemplateStatus,
+        locked: bool,
+    ) -> Result<(), Error> {
+        let mut patch = json!({
+            "apiVersion": VMwareNodePoolTemplate::api_version(&()),
+            "kind": VMwareNodePoolTemplate::kind(&()),
+            "metadata": {"uid": self.wish.owner.uid},
+            "status": status,
+        });
+        if locked {
+            let (version, _) = memory.status(self.template);
+            patch["metadata"]["resourceVersion"] = version.to_string().into();
+        }
+        let params = PatchParams::apply(CONTROLLER).force();
+        let name = &self.wish.owner.name;
+        let written = self
+            .templates
+            .patch_status(name, &params, &Patch::Apply(patch))
+            .await
+            .map_err(Error::WriteStatus)?;
+        memory.wrote(&written, (self.ctx.now)());
+        let owner = &self.wish.owner;
+        self.ctx
+            .metrics
+            .wrote((&owner.namespace, name), old, status);
+        self.ctx.metrics.links(self.ctx.links.count());
+        self.publish(old, status).await;
+        Ok(())
+    }
+
+    async fn publish(
+        &self,
+        old: &VMwareNodePoolTemplateStatus,
+        new: &VMwareNodePoolTemplateStatus,
+    ) {
+        let reference = self.template.object_ref(&());
+        for event in events::events(old, new) {
+            if let Err(error) = self.ctx.recorder.publish(&event, &reference).await {
+                let error = format!("{:#}", anyhow::Error::new(error));
+                tracing::warn!(error, reason = event.reason, "Writing an event failed");
+            }
+        }
+    }
+}
+
+fn next_look(plan: &Plan, again: Option<Timestamp>, now: Timestamp) -> Action {
+    let next = plan.wake.into_iter().chain(again).min();
+    next.map_or_else(Action::await_change, |next| {
+        let wait = next.duration_since(now);
+        Action::requeue(Duration::try_from(wait).unwrap_or_default())
+    })
+}
+
+// === impl Error ===
+
+// Unwrapped here, so that nobody else has to look through kube's wrapper.
+impl From<finalizer::Error<Self>> for Error {
+    fn from(error: finalizer::Error<Self>) -> Self {
+        use finalizer::Error as E;
+        match error {
+            E::ApplyFailed(error) | E::CleanupFailed(error) => error,
+            E::AddFinalizer(source) | E::RemoveFinalizer(source) => Self::WriteFinalizer(source),
+            E::UnnamedObject | E::InvalidFinalizer => Self::Incomplete("name"),
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Carries out a plan: removes first, then makes.
+
+use super::{
+    Work,
+    attempts::{Attempts, Work as Task},
+    memory::Memory,
+    plan::Plan,
+};
+use crate::{
+    driver::{Answer, Driver, Fault, Kind, On, State, Wanted},
+    link::Sight,
+};
+use jiff::Timestamp;
+
+/// As many as one call takes.
+const BATCH: usize = 1000;
+
+/// Does what `plan` says. What fails is noted, and seen in the status.
+pub(super) async fn act<D: Driver>(
+    work: &Work<'_, D>,
+    sight: &Sight,
+    plan: &Plan,
+    memory: &mut Memory,
+) {
+    let Some(vcenter) = &sight.vcenter else {
+        return;
+    };
+    let on = On {
+        caller: &work.ctx.caller,
+        vcenter: &vcenter.name,
+    };
+    delete(work, on, plan, memory).await;
+    ensure(work, on, plan, memory).await;
+    memory
+        .attempts
+        .keep_slots(|slot| plan.record.entries.contains_key(&slot));
+}
+
+async fn delete<D: Driver>(work: &Work<'_, D>, on: On<'_>, plan: &Plan, memory: &mut Memory) {
+    for batch in plan.delete.chunks(BATCH) {
+        tracing::info!(machines = batch.len(), "Removing machines");
+        let answer = work.ctx.driver.delete(on, batch).await;
+        let tasks = batch.iter().map(|machine| Task::Remove(machine.key.slot));
+        if !take(work, memory, Task::Delete, tasks, answer) {
+            return;
+        }
+    }
+}
+
+async fn ensure<D: Driver>(work: &Work<'_, D>, on: On<'_>, plan: &Plan, memory: &mut Memory) {
+    let Some(spec) = memory
+        .checks
+        .as_ref()
+        .map(|checks| checks.spec(&work.wish.spec))
+    else {
+        return;
+    };
+    for batch in plan.ensure.chunks(BATCH) {
+        tracing::info!(machines = batch.len(), "Making machines");
+        let wanted = Wanted {
+            owner: &work.wish.owner,
+            identities: batch.to_vec(),
+            spec: &spec,
+        };
+        let answer = work.ctx.driver.ensure(on, &wanted).await;
+        let tasks = batch.iter().map(|(slot, _)| Task::Make(*slot));
+        if !take(work, memory, Task::Ensure, tasks, answer) {
+            return;
+        }
+    }
+}
+
+/// Takes in an answer; whether it makes sense to go on.
+fn take<D: Driver>(
+    work: &Work<'_, D>,
+    memory: &mut Memory,
+    call: Task,
+    tasks: impl Iterator<Item = Task>,
+    answer: Result<Vec<Answer>, Fault>,
+) -> bool {
+    let now = (work.ctx.now)();
+    match answer {
+        Ok(answers) => {
+            memory.attempts.succeeded(call);
+            for (task, answer) in tasks.zip(&answers) {
+                if let Some(fault) = &answer.fault {
+                    work.ctx.metrics.fault(fault.word);
+                }
+                note(&mut memory.attempts, task, answer, now);
+            }
+            work.link.learn(answers);
+            true
+        }
+        Err(fault) => {
+            tracing::warn!(reason = fault.word, message = fault.message, "Call refused");
+            work.ctx.metrics.fault(fault.word);
+            match fault.kind {
+                Kind::VcenterUnknown => work.link.forgotten(),
+                Kind::StaleEpoch => work.ctx.deposed.cancel(),
+                Kind::Unreachable | Kind::Other => {}
+            }
+            memory.attempts.note(call, Some(fault), now);
+            false
+        }
+    }
+}
+
+fn note(attempts: &mut Attempts, task: Task, answer: &Answer, now: Timestamp) {
+    let done = matches!(answer.machine.state, State::Running | State::Gone);
+    match &answer.fault {
+        None if done => attempts.succeeded(task),
+        fault => attempts.note(task, fault.clone(), now),
+    }
+}

@@ -1,0 +1,176 @@
+//! What was tried, and when it may be tried again. Pure.
+
+use crate::{driver::Fault, retry};
+use jiff::Timestamp;
+use std::{collections::HashMap, time::Duration};
+
+/// After an answer that it is under way, it is not asked again before this; events come sooner.
+const UNDER_WAY: Duration = Duration::from_secs(5);
+
+/// What was tried since something changed last.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Attempts(HashMap<Work, Attempt>);
+
+/// What can be tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Work {
+    /// To have any machine made.
+    Ensure,
+    /// To have any machine removed.
+    Delete,
+    /// To have this one made.
+    Make(i32),
+    /// To have this one removed.
+    Remove(i32),
+    /// To look up names and the ISO.
+    Check,
+}
+
+/// What was tried.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Attempt {
+    count: u32,
+    at: Timestamp,
+    chance: f64,
+    /// Why nothing more is done for it.
+    pub(super) fault: Option<Fault>,
+}
+
+/// When something may be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    Now,
+    At(Timestamp),
+    /// Not before something changes.
+    Never,
+}
+
+// === impl Attempts ===
+
+impl Attempts {
+    /// Notes an attempt, and what became of it.
+    pub(super) fn note(&mut self, work: Work, fault: Option<Fault>, now: Timestamp) {
+        let count = self.0.get(&work).map_or(0, |attempt| attempt.count) + 1;
+        let attempt = Attempt {
+            count,
+            at: now,
+            chance: retry::chance(),
+            fault,
+        };
+        self.0.insert(work, attempt);
+    }
+
+    /// It has succeeded.
+    pub(super) fn succeeded(&mut self, work: Work) {
+        self.0.remove(&work);
+    }
+
+    /// Forgets all about slots other than these.
+    pub(super) fn keep_slots(&mut self, keep: impl Fn(i32) -> bool) {
+        self.0.retain(|work, _| match work {
+            Work::Make(slot) | Work::Remove(slot) => keep(*slot),
+            Work::Ensure | Work::Delete | Work::Check => true,
+        });
+    }
+
+    /// Something has changed that may mend everything.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Why this was not done, the last time.
+    pub(super) fn fault(&self, work: Work) -> Option<&Fault> {
+        self.0.get(&work)?.fault.as_ref()
+    }
+
+    /// When it may be done again; `told` is what a stream has told of it since.
+    pub(super) fn due(&self, work: Work, told: Option<&Fault>, now: Timestamp) -> Due {
+        let Some(attempt) = self.0.get(&work) else {
+            return Due::Now;
+        };
+        let delay = match told.or(attempt.fault.as_ref()) {
+            None => Some(UNDER_WAY),
+            Some(fault) => retry::delay(fault, attempt.count, attempt.chance),
+        };
+        let Some(delay) = delay else {
+            return Due::Never;
+        };
+        match attempt.at.checked_add(delay) {
+            Ok(at) if at > now => Due::At(at),
+            Ok(_) => Due::Now,
+            Err(_) => Due::Never,
+        }
+    }
+}
+
+// === impl Due ===
+
+impl Due {
+    pub(super) fn is_now(self) -> bool {
+        self == Self::Now
+    }
+
+    /// The moment to come, if there is one.
+    pub(super) fn at(self) -> Option<Timestamp> {
+        match self {
+            Self::At(at) => Some(at),
+            Self::Now | Self::Never => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{driver::Retry, fixtures::fault};
+
+    const T0: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn after(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    #[test]
+    fn what_was_not_tried_is_due() {
+        assert_eq!(Attempts::default().due(Work::Ensure, None, T0), Due::Now);
+    }
+
+    #[test]
+    fn what_failed_waits_by_its_class() {
+        for (class, at_100) in [
+            (Retry::Slow, false),
+            (Retry::Backoff, true),
+            (Retry::Never, false),
+        ] {
+            let mut attempts = Attempts::default();
+            attempts.note(Work::Make(1), Some(fault(class)), T0);
+            let due = attempts.due(Work::Make(1), None, T0);
+            assert!(!due.is_now(), "{class:?}");
+            let later = attempts.due(Work::Make(1), None, after(100));
+            assert_eq!(later.is_now(), at_100, "{class:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_stream_tells_counts_more_than_the_answer() {
+        let mut attempts = Attempts::default();
+        attempts.note(Work::Make(1), None, T0);
+        let told = fault(Retry::Never);
+        assert_eq!(
+            attempts.due(Work::Make(1), Some(&told), after(100)),
+            Due::Never
+        );
+        assert_eq!(attempts.due(Work::Make(1), None, after(100)), Due::Now);
+    }
+
+    #[test]
+    fn success_forgets_and_so_does_a_change() {
+        let mut attempts = Attempts::default();
+        attempts.note(Work::Make(1), Some(fault(Retry::Never)), T0);
+        attempts.note(Work::Remove(2), Some(fault(Retry::Never)), T0);
+        attempts.succeeded(Work::Make(1));
+        assert!(attempts.due(Work::Make(1), None, T0).is_now());
+        attempts.keep_slots(|slot| slot != 2);
+        assert!(attempts.due(Work::Remove(2), None, T0).is_now());
+    }
+}

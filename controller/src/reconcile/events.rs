@@ -1,0 +1,240 @@
+//! What is worth an event: changes between two statuses. Pure.
+
+use super::{
+    conditions::some,
+    record::{DELETING, PENDING},
+};
+use crate::crd::{VMwareNodePoolTemplateStatus, VmStatus};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::runtime::events::{Event, EventType};
+use std::collections::BTreeMap;
+
+/// Longest note that the API server takes.
+const NOTE: usize = 1024;
+
+/// Condition, its status, and reason of the event that tells of it: the companion's word, if it has one.
+const TOLD: [(&str, &str, &str); 8] = [
+    ("SpecValid", "False", "SpecInvalid"),
+    ("VSphereConnected", "False", "VSphereConnectionError"),
+    ("DriverConnected", "False", "DriverConnectionError"),
+    ("ISOReady", "False", "ISOError"),
+    ("ResourcesValidated", "False", "ResourceValidationFailed"),
+    ("VMsUpToDate", "False", "VMsOutOfDate"),
+    ("AdoptionRequired", "True", "AdoptionRequired"),
+    ("Paused", "True", "Paused"),
+];
+
+/// The events of the change from `old` to `new`.
+pub(super) fn events(
+    old: &VMwareNodePoolTemplateStatus,
+    new: &VMwareNodePoolTemplateStatus,
+) -> Vec<Event> {
+    let conditions = new.conditions.iter().filter(|new| {
+        let same = |old: &&Condition| {
+            (&old.type_, &old.status, &old.reason) == (&new.type_, &new.status, &new.reason)
+        };
+        !old.conditions.iter().any(|old| same(&old))
+    });
+    let conditions = conditions.filter_map(of_condition);
+    conditions.chain(of_machines(old, new)).collect()
+}
+
+fn of_condition(condition: &Condition) -> Option<Event> {
+    let Condition {
+        type_,
+        status,
+        reason,
+        message,
+        ..
+    } = condition;
+    let word = match (type_.as_str(), status.as_str(), reason.as_str()) {
+        ("VSphereConnected", "False", "CredentialsNotFound" | "CredentialsInvalid") => {
+            "CredentialsError"
+        }
+        ("QuotaAvailable", "False", reason) => reason,
+        ("VMsCreated", "False", "Reconciling") => return None,
+        ("VMsCreated", "False", _) => "VMReconciliationError",
+        (type_, status, _) => {
+            let told = |row: &&(&str, &str, &str)| (row.0, row.1) == (type_, status);
+            TOLD.iter().find(told)?.2
+        }
+    };
+    Some(event(EventType::Warning, word, message))
+}
+
+fn of_machines(
+    old: &VMwareNodePoolTemplateStatus,
+    new: &VMwareNodePoolTemplateStatus,
+) -> Vec<Event> {
+    type Tells = fn(Option<&VmStatus>, Option<&VmStatus>) -> bool;
+    let rows: [(EventType, &str, &str, Tells); 6] = [
+        (EventType::Normal, "ScalingUp", "To be made", |old, new| {
+            old.is_none() && new.is_some_and(|new| new.phase == PENDING)
+        }),
+        (EventType::Normal, "VMCreated", "Made", |old, new| {
+            let made = |entry: Option<&VmStatus>| entry.is_some_and(|e| !e.moref.is_empty());
+            !made(old) && made(new)
+        }),
+        (
+            EventType::Normal,
+            "Deleting",
+            "To be removed",
+            |old, new| {
+                let leaving = |entry: Option<&VmStatus>| entry.is_some_and(|e| e.phase == DELETING);
+                !leaving(old) && leaving(new)
+            },
+        ),
+        (EventType::Normal, "VMCleanedUp", "Gone", |old, new| {
+            old.is_some() && new.is_none()
+        }),
+        (
+            EventType::Warning,
+            "VMCreationFailed",
+            "Failed",
+            |old, new| {
+                let failed = |entry: Option<&VmStatus>| entry.is_some_and(|e| e.phase == "Failed");
+                !failed(old) && failed(new)
+            },
+        ),
+        (
+            EventType::Warning,
+            "VMPoweredOff",
+            "Switched off",
+            |old, new| {
+                let off = |entry: Option<&VmStatus>| {
+                    entry.is_some_and(|e| e.message.starts_with("PoweredOffOutside"))
+                };
+                !off(old) && off(new)
+            },
+        ),
+    ];
+    let pairs = pairs(old, new);
+    let told = |(type_, reason, verb, tells): (EventType, &str, &str, Tells)| {
+        let told = pairs.values().filter(|(old, new)| tells(*old, *new));
+        let told: Vec<_> = told.filter_map(|(old, new)| new.or(*old)).collect();
+        let names: Vec<_> = told.iter().map(|entry| entry.name.as_str()).collect();
+        let cause = told
+            .iter()
+            .map(|entry| entry.message.as_str())
+            .find(|m| !m.is_empty());
+        let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+        let note = format!("{verb}: {}{cause}", some(&names));
+        (!names.is_empty()).then(|| event(type_, reason, &note))
+    };
+    rows.into_iter().filter_map(told).collect()
+}
+
+type Pairs<'a> = BTreeMap<i32, (Option<&'a VmStatus>, Option<&'a VmStatus>)>;
+
+/// Old and new entry of each slot.
+fn pairs<'a>(
+    old: &'a VMwareNodePoolTemplateStatus,
+    new: &'a VMwareNodePoolTemplateStatus,
+) -> Pairs<'a> {
+    let mut pairs = Pairs::new();
+    for entry in &old.vm_status {
+        pairs.entry(entry.slot.unwrap_or_default()).or_default().0 = Some(entry);
+    }
+    for entry in &new.vm_status {
+        pairs.entry(entry.slot.unwrap_or_default()).or_default().1 = Some(entry);
+    }
+    // Entries without a slot are the companion's; they are no change of ours.
+    pairs.remove(&0);
+    pairs
+}
+
+fn event(type_: EventType, reason: &str, note: &str) -> Event {
+    let note = note.chars().take(NOTE / 4).collect();
+    Event {
+        type_,
+        reason: reason.into(),
+        note: Some(note),
+        action: "Reconcile".into(),
+        secondary: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::condition;
+
+    fn entry(slot: i32, phase: &str, moref: &str) -> VmStatus {
+        VmStatus {
+            name: format!("pool-n{slot:02}"),
+            slot: Some(slot),
+            phase: phase.into(),
+            moref: moref.into(),
+            ..VmStatus::default()
+        }
+    }
+
+    fn of(entries: Vec<VmStatus>) -> VMwareNodePoolTemplateStatus {
+        VMwareNodePoolTemplateStatus {
+            vm_status: entries,
+            ..VMwareNodePoolTemplateStatus::default()
+        }
+    }
+
+    fn told(
+        old: &VMwareNodePoolTemplateStatus,
+        new: &VMwareNodePoolTemplateStatus,
+    ) -> Vec<(String, String)> {
+        let events = events(old, new).into_iter();
+        events
+            .map(|event| (event.reason, event.note.unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn machines_are_told_together() {
+        let pending: Vec<_> = (1..=5).map(|slot| entry(slot, PENDING, "")).collect();
+        let expected = "To be made: pool-n01, pool-n02, pool-n03 and 2 more";
+        assert_eq!(
+            told(&of(vec![]), &of(pending)),
+            [("ScalingUp".to_owned(), expected.to_owned())]
+        );
+    }
+
+    #[test]
+    fn each_step_of_a_machine_is_told_once() {
+        for (old, new, reason) in [
+            (
+                vec![entry(1, PENDING, "")],
+                vec![entry(1, "PoweringOn", "vm-1")],
+                "VMCreated",
+            ),
+            (
+                vec![entry(1, "Running", "vm-1")],
+                vec![entry(1, DELETING, "vm-1")],
+                "Deleting",
+            ),
+            (vec![entry(1, DELETING, "vm-1")], vec![], "VMCleanedUp"),
+            (
+                vec![entry(1, PENDING, "")],
+                vec![entry(1, "Failed", "")],
+                "VMCreationFailed",
+            ),
+        ] {
+            let told_first = told(&of(old), &of(new.clone()));
+            assert_eq!(told_first.len(), 1, "{reason}");
+            assert_eq!(told_first[0].0, reason);
+            assert_eq!(told(&of(new.clone()), &of(new)), []);
+        }
+    }
+
+    #[test]
+    fn a_condition_is_told_when_it_changes_and_not_again() {
+        let with = |status, reason| VMwareNodePoolTemplateStatus {
+            conditions: vec![condition("VSphereConnected", status, reason)],
+            ..VMwareNodePoolTemplateStatus::default()
+        };
+        let (good, bad) = (
+            with("True", "Connected"),
+            with("False", "CredentialsNotFound"),
+        );
+        assert_eq!(told(&good, &bad)[0].0, "CredentialsError");
+        assert_eq!(told(&bad, &bad), []);
+        assert_eq!(told(&bad, &good), []);
+    }
+}

@@ -1,0 +1,143 @@
+//! What this process remembers of a template between reconciliations. Losing it costs time only.
+
+use super::{attempts::Attempts, checks::Checks};
+use crate::{
+    crd::{VMwareNodePoolTemplate, VMwareNodePoolTemplateStatus},
+    link::Sight,
+    wish::Wish,
+};
+use jiff::Timestamp;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// Statuses are written at most this often.
+const BETWEEN_WRITES: Duration = Duration::from_secs(1);
+
+/// What is remembered of all templates, by UID.
+#[derive(Debug, Default)]
+pub struct Memories(Mutex<HashMap<String, Arc<tokio::sync::Mutex<Memory>>>>);
+
+/// What is remembered of one template.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// The status that was written last, with its version. The cache may still hold an older one.
+    written: Option<(i64, VMwareNodePoolTemplateStatus)>,
+    written_at: Option<Timestamp>,
+    pub(super) attempts: Attempts,
+    pub(super) checks: Option<Checks>,
+    basis: Option<Basis>,
+}
+
+/// What the attempts and checks rest on: if it changes, all is tried at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Basis {
+    generation: Option<i64>,
+    vcenter: Option<String>,
+}
+
+// === impl Memories ===
+
+impl Memories {
+    pub(super) fn of(&self, uid: &str) -> Arc<tokio::sync::Mutex<Memory>> {
+        self.lock().entry(uid.to_owned()).or_default().clone()
+    }
+
+    /// The template is gone.
+    pub fn forget(&self, uid: &str) {
+        self.lock().remove(uid);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<tokio::sync::Mutex<Memory>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Memory ===
+
+impl Memory {
+    /// The newest status that is known, and its version.
+    pub(super) fn status(
+        &self,
+        template: &VMwareNodePoolTemplate,
+    ) -> (i64, VMwareNodePoolTemplateStatus) {
+        let cached = version(template);
+        match &self.written {
+            Some((version, status)) if *version >= cached => (*version, status.clone()),
+            _ => (cached, template.status.clone().unwrap_or_default()),
+        }
+    }
+
+    /// Notes a status that was written, as the API server returned it.
+    pub(super) fn wrote(&mut self, template: &VMwareNodePoolTemplate, now: Timestamp) {
+        let status = template.status.clone().unwrap_or_default();
+        self.written = Some((version(template), status));
+        self.written_at = Some(now);
+    }
+
+    /// When a status may be written again, if that is not now.
+    pub(super) fn not_before(&self, now: Timestamp) -> Option<Timestamp> {
+        let next = self.written_at?.checked_add(BETWEEN_WRITES).ok()?;
+        (next > now).then_some(next)
+    }
+
+    /// Forgets what rests on something that has changed.
+    pub(super) fn rest_on(&mut self, wish: &Wish, sight: &Sight) {
+        let basis = Basis {
+            generation: wish.generation,
+            vcenter: sight.vcenter.as_ref().map(|vcenter| vcenter.name.clone()),
+        };
+        if self.basis.as_ref() != Some(&basis) {
+            self.attempts.clear();
+            self.checks = None;
+            self.basis = Some(basis);
+        }
+    }
+}
+
+/// The version of an object, a number that grows.
+fn version(template: &VMwareNodePoolTemplate) -> i64 {
+    let version = template.metadata.resource_version.as_deref();
+    version
+        .and_then(|version| version.parse().ok())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::template;
+    use serde_json::json;
+
+    const T0: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn with(version: &str, next_slot: i32) -> VMwareNodePoolTemplate {
+        let mut template = template(&json!({}));
+        template.metadata.resource_version = Some(version.into());
+        let status = template.status.get_or_insert_default();
+        status.next_slot = Some(next_slot);
+        template
+    }
+
+    #[test]
+    fn what_was_written_counts_until_the_cache_has_caught_up() {
+        let mut memory = Memory::default();
+        memory.wrote(&with("10", 5), T0);
+        for (version, next_slot) in [("9", 5), ("10", 5), ("11", 1)] {
+            let status = memory.status(&with(version, 1)).1;
+            assert_eq!(status.next_slot, Some(next_slot), "{version}");
+        }
+    }
+
+    #[test]
+    fn the_first_write_is_at_once_and_the_next_a_second_later() {
+        let mut memory = Memory::default();
+        assert_eq!(memory.not_before(T0), None);
+        memory.wrote(&with("1", 1), T0);
+        let second = Timestamp::from_second(1).unwrap();
+        assert_eq!(memory.not_before(T0), Some(second));
+        assert_eq!(memory.not_before(second), None);
+    }
+}

@@ -1,0 +1,314 @@
+//! What is to be done for a template. Pure.
+
+use super::{
+    attempts::{Attempts, Due, Work},
+    checks::Checks,
+    record::{DELETING, Naming, PENDING, Record},
+};
+use crate::{
+    crd::{VMwareNodePoolTemplateStatus, VmStatus},
+    driver::{Fault, Machine, MachineRef, Power, State},
+    link::{Connection, Sight},
+    wish::{Mode, Wish},
+};
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+
+/// All that a decision rests on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen<'a> {
+    pub(super) wish: &'a Wish,
+    pub(super) hub_id: &'a str,
+    pub(super) sight: &'a Sight,
+    pub(super) status: &'a VMwareNodePoolTemplateStatus,
+    pub(super) checks: Option<&'a Checks>,
+    pub(super) attempts: &'a Attempts,
+    pub(super) now: Timestamp,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Plan {
+    /// Why nothing is done at all.
+    pub(super) hold: Option<Hold>,
+    /// Which machines there are or may be. New slots in it are written down before anything is asked.
+    pub(super) record: Record,
+    /// Slot and name of those to be made.
+    pub(super) ensure: Vec<(i32, String)>,
+    /// Those to be removed, or to be proved gone.
+    pub(super) delete: Vec<MachineRef>,
+    /// Nothing of the template is left: it may go.
+    pub(super) finished: bool,
+    /// When to look again, if nothing wakes before.
+    pub(super) wake: Option<Timestamp>,
+}
+
+/// Why nothing is done for a template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// Its annotation says so.
+    Paused,
+    /// Its machines are a node pool's.
+    NodePool,
+    /// Its spec is not valid.
+    Invalid,
+    /// What is seen is not complete and live.
+    NotLive,
+    /// Its machines are in another vCenter.
+    OtherVcenter,
+    /// The companion has made machines for it.
+    Adoption,
+}
+
+/// What is to become of one slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Course {
+    /// Nothing is to be done.
+    Keep,
+    /// It is to be made, or switched on for the first time.
+    Make,
+    /// It was there and is not in sight: that is to be proved.
+    Prove,
+    /// It is to go.
+    Remove,
+    /// It is going.
+    Going,
+}
+
+/// What to do about `seen`.
+pub(super) fn plan(seen: &Seen<'_>) -> Plan {
+    let mut record = Record::of(seen.status);
+    let hold = hold(seen, &record);
+    if hold != Some(Hold::OtherVcenter) {
+        record.merge(&seen.sight.owner);
+    }
+    let mut plan = Plan {
+        hold,
+        finished: finished(seen, &record, hold),
+        record,
+        ..Plan::default()
+    };
+    if hold.is_none() {
+        plan.scale(seen);
+        plan.assign(seen);
+    }
+    plan
+}
+
+/// Whether the companion's, or anybody else's, prevents everything.
+fn hold(seen: &Seen<'_>, record: &Record) -> Option<Hold> {
+    let Seen { wish, sight, .. } = seen;
+    let node_pool = matches!(wish.mode, Mode::NodePool { .. });
+    match () {
+        () if wish.paused => Some(Hold::Paused),
+        () if node_pool && !wish.deleting => Some(Hold::NodePool),
+        () if !wish.problems.is_empty() && !wish.deleting => Some(Hold::Invalid),
+        () if sight.connection != Connection::Live => Some(Hold::NotLive),
+        () if is_elsewhere(seen, record) => Some(Hold::OtherVcenter),
+        () if !sight.owner.companions.is_empty() => Some(Hold::Adoption),
+        () => None,
+    }
+}
+
+/// The machines of the record are in another vCenter than the one that is connected.
+fn is_elsewhere(seen: &Seen<'_>, record: &Record) -> bool {
+    let recorded = seen
+        .status
+        .vcenter_instance_uuid
+        .as_deref()
+        .unwrap_or_default();
+    let connected = seen.sight.vcenter.as_ref();
+    let connected = connected.map_or("", |vcenter| &vcenter.instance_uuid);
+    let known = !recorded.is_empty() && !connected.is_empty();
+    known && recorded != connected && !record.entries.is_empty()
+}
+
+/// A template that is being deleted may go when each slot it ever gave out is proved gone.
+fn finished(seen: &Seen<'_>, record: &Record, hold: Option<Hold>) -> bool {
+    let Seen { wish, sight, .. } = seen;
+    let nothing_recorded = record.entries.is_empty() && record.foreign == 0;
+    let never_acted = record.next_slot.is_none() && nothing_recorded;
+    let proved = match &sight.connection {
+        // A view that is complete outweighs a record that was lost.
+        Connection::Live => record.entries.is_empty() && hold.is_none(),
+        Connection::Starting | Connection::Syncing => never_acted,
+        Connection::NoSecret
+        | Connection::SecretRefused(_)
+        | Connection::BadSecret(_)
+        | Connection::DriverFault(_)
+        | Connection::VcenterDown(_) => nothing_recorded,
+    };
+    wish.deleting && !wish.paused && proved
+}
+
+/// What is to become of a slot, whatever the number of machines.
+fn course(entry: &VmStatus, machine: Option<&Machine>) -> Course {
+    let leaving = entry.phase == DELETING;
+    let Some(machine) = machine else {
+        return match (leaving, entry.moref.is_empty()) {
+            (true, _) => Course::Remove,
+            (false, true) => Course::Make,
+            (false, false) => Course::Prove,
+        };
+    };
+    match machine.state {
+        State::Deleting => Course::Going,
+        _ if leaving => Course::Remove,
+        // The name is somebody else's: pools skip the number.
+        State::Conflict => Course::Remove,
+        State::Off | State::Failed if !entry.powered_on_once => Course::Make,
+        State::Creating
+        | State::PoweringOn
+        | State::Running
+        | State::Off
+        | State::Gone
+        | State::Drifted
+        | State::Failed
+        | State::Unknown => Course::Keep,
+    }
+}
+
+/// Those that go first: never powered on, failed or out of sight; then the highest slots.
+fn victims(mut candidates: Vec<(i32, &VmStatus, Option<&Machine>)>, count: usize) -> BTreeSet<i32> {
+    let useful = |entry: &VmStatus, machine: Option<&Machine>| {
+        let failed = machine.is_none_or(|machine| machine.state == State::Failed);
+        entry.powered_on_once && !failed
+    };
+    candidates.sort_by_key(|(slot, entry, machine)| (useful(entry, *machine), -slot));
+    let chosen = candidates.into_iter().take(count);
+    chosen.map(|(slot, ..)| slot).collect()
+}
+
+/// Whether machines of this state are powered on, as far as anybody can tell.
+pub(super) fn is_on(machine: &Machine) -> bool {
+    machine.power == Some(Power::On)
+}
+
+// === impl Plan ===
+
+impl Plan {
+    /// This plan as it may be told after `acted` was carried out: slots that would be given out only
+    /// now were not written down. They, and all that came up meanwhile, are the next reconciliation's.
+    pub(super) fn after(mut self, acted: &Self, now: Timestamp) -> Self {
+        let written = acted.record.next_slot;
+        let new = |slot: i32, entry: &VmStatus| {
+            entry.phase == PENDING && written.is_none_or(|next| slot >= next)
+        };
+        let unwritten = |(slot, entry): (&i32, &VmStatus)| new(*slot, entry);
+        if self.record.entries.iter().any(unwritten) {
+            self.record.entries.retain(|slot, entry| !new(*slot, entry));
+            let highest = self.record.entries.keys().next_back();
+            let seen = highest.map(|slot| slot.saturating_add(1));
+            self.record.next_slot = written.max(seen);
+        }
+        if !self.ensure.is_empty() || !self.delete.is_empty() {
+            self.wake = Some(now);
+        }
+        self
+    }
+
+    /// Gives out slots, or chooses those that are to go.
+    fn scale(&mut self, seen: &Seen<'_>) {
+        let machines = &seen.sight.owner.machines;
+        let desired = usize::try_from(seen.wish.desired()).unwrap_or_default();
+        let counted: Vec<_> = self
+            .record
+            .entries
+            .iter()
+            .map(|(slot, entry)| (*slot, entry, machines.get(slot)))
+            .filter(|(_, entry, machine)| {
+                matches!(
+                    course(entry, *machine),
+                    Course::Keep | Course::Make | Course::Prove
+                )
+            })
+            .collect();
+        let (have, missing) = (counted.len(), desired.saturating_sub(counted.len()));
+        for slot in victims(counted, have.saturating_sub(desired)) {
+            if let Some(entry) = self.record.entries.get_mut(&slot) {
+                entry.phase = DELETING.into();
+            }
+        }
+        if let Some(folder) = creation(seen).filter(|_| missing > 0) {
+            let naming = Naming {
+                hub_id: seen.hub_id,
+                owner_uid: &seen.wish.owner.uid,
+                prefix: &seen.wish.prefix,
+                folder,
+            };
+            self.record.give_out(missing, &naming);
+        }
+    }
+
+    /// Says what is to be done about each slot now, and when later.
+    fn assign(&mut self, seen: &Seen<'_>) {
+        let mut later = Later::default();
+        let may_make = creation(seen).is_some();
+        let may_remove = later.allows(seen.attempts.due(Work::Delete, None, seen.now));
+        if let Some(checks) = seen.checks {
+            later.note(Due::At(checks.valid_until));
+        }
+        later.note(seen.attempts.due(Work::Ensure, None, seen.now));
+        for (slot, entry) in &self.record.entries {
+            let machine = seen.sight.owner.machines.get(slot);
+            let told = machine.and_then(|machine| machine.fault.as_ref());
+            let due = |work| seen.attempts.due(work, told, seen.now);
+            match course(entry, machine) {
+                Course::Keep | Course::Going => {}
+                Course::Make => {
+                    if may_make && later.allows(due(Work::Make(*slot))) {
+                        self.ensure.push((*slot, entry.name.clone()));
+                    }
+                }
+                Course::Prove | Course::Remove => {
+                    if may_remove && later.allows(due(Work::Remove(*slot))) {
+                        let owner = &seen.wish.owner.uid;
+                        let machine = self.record.machine_ref(*slot, seen.hub_id, owner);
+                        self.delete.push(machine);
+                    }
+                }
+            }
+        }
+        self.wake = later.0;
+    }
+}
+
+/// The folder of new machines, if any may be made now.
+fn creation<'a>(seen: &Seen<'a>) -> Option<&'a str> {
+    let checks = seen.checks?;
+    let due = seen.attempts.due(Work::Ensure, None, seen.now).is_now();
+    let placement = checks.placement.as_ref().ok()?;
+    let good = placement.faults.is_empty() && checks.iso.is_ok() && due;
+    good.then_some(placement.folder.as_str())
+}
+
+/// Why no machine can be made, if the checks say so.
+pub(super) fn obstacle(checks: &Checks) -> Option<&Fault> {
+    match &checks.placement {
+        Err(fault) => Some(fault),
+        Ok(placement) => placement.faults.first().or(checks.iso.as_ref().err()),
+    }
+}
+
+/// The earliest moment to look again.
+#[derive(Default)]
+struct Later(Option<Timestamp>);
+
+// === impl Later ===
+
+impl Later {
+    fn note(&mut self, due: Due) {
+        if let Some(at) = due.at() {
+            self.0 = Some(self.0.map_or(at, |earliest| earliest.min(at)));
+        }
+    }
+
+    /// Whether it is due, noting when it will be.
+    fn allows(&mut self, due: Due) -> bool {
+        self.note(due);
+        due.is_now()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,408 @@
+//! The rules of a plan, as tables.
+
+use super::*;
+use crate::{
+    driver::{Freshness, Retry, Vcenter},
+    fixtures::{self, checks, fault, machine},
+    link::OwnerView,
+    reconcile::record::PENDING,
+};
+use serde_json::json;
+
+const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+/// A world to be changed, and then planned for.
+struct World {
+    wish: Wish,
+    sight: Sight,
+    status: VMwareNodePoolTemplateStatus,
+    checks: Option<Checks>,
+    attempts: Attempts,
+}
+
+impl World {
+    /// `replicas` are asked for; these machines are seen and recorded.
+    fn new(replicas: i32, machines: &[(i32, State)]) -> Self {
+        let machines = machines
+            .iter()
+            .map(|(slot, state)| (*slot, machine(*slot, *state)));
+        let owner = OwnerView {
+            machines: machines.collect(),
+            ..OwnerView::default()
+        };
+        let mut record = Record::default();
+        record.merge(&owner);
+        let status = VMwareNodePoolTemplateStatus {
+            vm_status: record.entries.into_values().collect(),
+            next_slot: record.next_slot,
+            vcenter_instance_uuid: Some("vc-a".into()),
+            ..VMwareNodePoolTemplateStatus::default()
+        };
+        let freshness = Freshness {
+            connected: true,
+            fault: None,
+        };
+        let vcenter = Vcenter {
+            name: "vc".into(),
+            instance_uuid: "vc-a".into(),
+            freshness,
+        };
+        Self {
+            wish: Wish::of(&fixtures::template(&json!({"replicas": replicas}))).unwrap(),
+            sight: Sight {
+                connection: Connection::Live,
+                vcenter: Some(vcenter),
+                owner,
+            },
+            status,
+            checks: Some(checks()),
+            attempts: Attempts::default(),
+        }
+    }
+
+    fn deleting(mut self) -> Self {
+        self.wish.deleting = true;
+        self
+    }
+
+    fn entry(&mut self, slot: i32) -> &mut VmStatus {
+        let entries = &mut self.status.vm_status;
+        entries
+            .iter_mut()
+            .find(|entry| entry.slot == Some(slot))
+            .unwrap()
+    }
+
+    /// The slot was given out, and nothing of it is seen.
+    fn pending(mut self, slot: i32) -> Self {
+        let mut record = Record {
+            next_slot: Some(slot),
+            ..Record::default()
+        };
+        let naming = Naming {
+            hub_id: "hub",
+            owner_uid: "owner",
+            prefix: "pool",
+            folder: "/DC0/vm",
+        };
+        record.give_out(1, &naming);
+        self.status.vm_status.extend(record.entries.into_values());
+        self.status.next_slot = self.status.next_slot.max(record.next_slot);
+        self
+    }
+
+    fn plan(&self) -> Plan {
+        plan(&Seen {
+            wish: &self.wish,
+            hub_id: "hub",
+            sight: &self.sight,
+            status: &self.status,
+            checks: self.checks.as_ref(),
+            attempts: &self.attempts,
+            now: NOW,
+        })
+    }
+
+    /// Slots to be made, and slots to be removed.
+    fn steps(&self) -> (Vec<i32>, Vec<i32>) {
+        let plan = self.plan();
+        (
+            plan.ensure.iter().map(|(slot, _)| *slot).collect(),
+            plan.delete.iter().map(|machine| machine.key.slot).collect(),
+        )
+    }
+}
+
+fn running(slots: &[i32]) -> Vec<(i32, State)> {
+    slots.iter().map(|slot| (*slot, State::Running)).collect()
+}
+
+#[test]
+fn each_state_has_its_steps() {
+    use State::{Creating, Failed, Off, PoweringOn, Running, Unknown};
+    for (why, replicas, machines, make, remove) in [
+        ("an empty template is filled", 2, vec![], vec![1, 2], vec![]),
+        (
+            "what is under way counts",
+            2,
+            vec![(1, Creating), (2, PoweringOn)],
+            vec![],
+            vec![],
+        ),
+        (
+            "what runs is left alone",
+            1,
+            vec![(1, Running)],
+            vec![],
+            vec![],
+        ),
+        (
+            "what was made is switched on",
+            1,
+            vec![(1, Off)],
+            vec![1],
+            vec![],
+        ),
+        (
+            "what failed is tried again",
+            1,
+            vec![(1, Failed)],
+            vec![1],
+            vec![],
+        ),
+        (
+            "what cannot be told is waited for",
+            1,
+            vec![(1, Unknown)],
+            vec![],
+            vec![],
+        ),
+    ] {
+        let world = World::new(replicas, &machines);
+        assert_eq!(world.steps(), (make, remove), "{why}");
+    }
+}
+
+#[test]
+fn the_number_of_machines_is_kept_without_reusing_one() {
+    use State::{Conflict, Deleting, Failed, Running};
+    for (why, replicas, machines, make, remove) in [
+        (
+            "a taken name is skipped",
+            1,
+            vec![(1, Conflict)],
+            vec![2],
+            vec![1],
+        ),
+        (
+            "what goes is replaced",
+            1,
+            vec![(1, Deleting)],
+            vec![2],
+            vec![],
+        ),
+        (
+            "the highest goes first",
+            1,
+            running(&[1, 2, 3]),
+            vec![],
+            vec![2, 3],
+        ),
+        (
+            "what never ran goes before",
+            1,
+            vec![(1, Failed), (2, Running), (3, Running)],
+            vec![],
+            vec![1, 3],
+        ),
+        (
+            "a hole is not filled with its number",
+            3,
+            running(&[1, 3]),
+            vec![4],
+            vec![],
+        ),
+    ] {
+        let world = World::new(replicas, &machines);
+        assert_eq!(world.steps(), (make, remove), "{why}");
+    }
+}
+
+#[test]
+fn new_slots_are_recorded_with_the_next_one() {
+    let plan = World::new(2, &[]).plan();
+    assert_eq!(plan.record.next_slot, Some(3));
+    let entry = &plan.record.entries[&1];
+    assert_eq!(
+        (entry.phase.as_str(), entry.name.as_str()),
+        (PENDING, "pool-n01")
+    );
+    assert_eq!(entry.folder, "/DC0/vm/pool");
+}
+
+#[test]
+fn a_slot_that_was_recorded_and_never_made_is_asked_for() {
+    assert_eq!(World::new(1, &[]).pending(1).steps(), (vec![1], vec![]));
+}
+
+#[test]
+fn a_machine_that_vanished_is_proved_gone_before_it_is_replaced() {
+    let mut world = World::new(2, &running(&[1, 2]));
+    world.sight.owner.machines.remove(&2);
+    assert_eq!(world.steps(), (vec![], vec![2]));
+    assert_eq!(world.plan().delete[0].moref, "vm-2");
+
+    world.sight.owner.gone.insert(2);
+    assert_eq!(world.steps(), (vec![3], vec![]));
+}
+
+#[test]
+fn a_power_off_from_outside_is_not_fought() {
+    let mut world = World::new(1, &[(1, State::Off)]);
+    world.entry(1).powered_on_once = true;
+    assert_eq!(world.steps(), (vec![], vec![]));
+}
+
+#[test]
+fn what_was_chosen_to_go_goes_even_if_more_are_wanted_now() {
+    let mut world = World::new(2, &running(&[1, 2]));
+    world.entry(2).phase = DELETING.into();
+    assert_eq!(world.steps(), (vec![3], vec![2]));
+}
+
+#[test]
+fn nothing_is_done_where_something_holds() {
+    type Spoil = fn(&mut World);
+    let spoil: [(Hold, Spoil); 6] = [
+        (Hold::Paused, |world| world.wish.paused = true),
+        (Hold::NodePool, |world| {
+            world.wish.mode = Mode::NodePool {
+                replicas_ignored: false,
+            };
+        }),
+        (Hold::Invalid, |world| {
+            world.wish.problems = vec!["broken".into()];
+        }),
+        (Hold::NotLive, |world| {
+            world.sight.connection = Connection::Syncing;
+        }),
+        (Hold::OtherVcenter, |world| {
+            world.status.vcenter_instance_uuid = Some("vc-b".into());
+        }),
+        (Hold::Adoption, |world| {
+            world.sight.owner.companions.insert("pool-n01".into());
+        }),
+    ];
+    for (hold, spoil) in spoil {
+        for replicas in [0, 9] {
+            let mut world = World::new(replicas, &running(&[1, 2]));
+            spoil(&mut world);
+            let plan = world.plan();
+            assert_eq!(plan.hold, Some(hold));
+            assert_eq!((plan.ensure, plan.delete), (vec![], vec![]), "{hold:?}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_made_that_could_not_be_placed_or_would_not_boot() {
+    let spoil: [fn(&mut World); 4] = [
+        |world| world.checks = None,
+        |world| {
+            let checks = world.checks.as_mut().unwrap();
+            checks.placement = Err(fault(Retry::Backoff));
+        },
+        |world| {
+            let checks = world.checks.as_mut().unwrap();
+            checks.placement.as_mut().unwrap().faults = vec![fault(Retry::Slow)];
+        },
+        |world| world.checks.as_mut().unwrap().iso = Err(fault(Retry::Slow)),
+    ];
+    for spoil in spoil {
+        let mut world = World::new(2, &[]).pending(1);
+        spoil(&mut world);
+        let plan = world.plan();
+        assert_eq!((plan.ensure, plan.record.next_slot), (vec![], Some(2)));
+
+        let mut world = World::new(0, &running(&[1]));
+        spoil(&mut world);
+        assert_eq!(
+            world.steps(),
+            (vec![], vec![1]),
+            "removing needs none of it"
+        );
+    }
+}
+
+#[test]
+fn what_failed_is_looked_at_when_it_is_due() {
+    let mut world = World::new(1, &[(1, State::Failed)]);
+    world
+        .attempts
+        .note(Work::Make(1), Some(fault(Retry::Backoff)), NOW);
+    let plan = world.plan();
+    assert_eq!(plan.ensure, vec![]);
+    assert!(
+        plan.wake.is_some_and(|wake| wake.as_second() <= 2),
+        "{plan:?}"
+    );
+}
+
+#[test]
+fn no_slot_is_given_out_while_making_fails_as_a_whole() {
+    let mut world = World::new(3, &[]);
+    world
+        .attempts
+        .note(Work::Ensure, Some(fault(Retry::Slow)), NOW);
+    let plan = world.plan();
+    assert_eq!((plan.record.next_slot, plan.ensure), (None, vec![]));
+}
+
+#[test]
+fn a_template_that_is_deleted_removes_all_that_it_ever_asked_for() {
+    let world = World::new(2, &running(&[1, 2])).pending(3).deleting();
+    let plan = world.plan();
+    assert_eq!(world.steps(), (vec![], vec![1, 2, 3]));
+    assert_eq!(plan.delete[2].folder, "/DC0/vm");
+    assert!(!plan.finished);
+}
+
+/// A template that is being deleted, and has had one machine.
+fn used() -> World {
+    World::new(1, &running(&[1])).deleting()
+}
+
+/// A template that is being deleted, and never did anything.
+fn fresh() -> World {
+    let mut world = World::new(1, &[]);
+    world.status = VMwareNodePoolTemplateStatus::default();
+    world.deleting()
+}
+
+impl World {
+    /// The one machine is proved gone.
+    fn gone(mut self) -> Self {
+        self.sight.owner = OwnerView {
+            gone: [1].into(),
+            ..OwnerView::default()
+        };
+        self
+    }
+
+    fn with(mut self, connection: Connection) -> Self {
+        self.sight.connection = connection;
+        self
+    }
+}
+
+#[test]
+fn a_template_goes_only_when_nothing_of_it_can_be_left() {
+    use Connection::{NoSecret, Starting, Syncing};
+    let mut paused = used().gone();
+    paused.wish.paused = true;
+    let mut companion = fresh();
+    let companions = &mut companion.sight.owner.companions;
+    companions.insert("pool-n01".into());
+    let kept = World::new(1, &running(&[1])).gone();
+    for (why, world, finished) in [
+        ("not deleted", kept, false),
+        ("a machine is there", used(), false),
+        ("proved gone", used().gone(), true),
+        ("paused", paused, false),
+        ("never acted, unseen", fresh().with(Starting), true),
+        ("never acted, no Secret", fresh().with(NoSecret), true),
+        ("recorded, no Secret", used().with(NoSecret), false),
+        ("all gone, no Secret", used().gone().with(NoSecret), true),
+        ("all gone, not all told", used().gone().with(Syncing), false),
+        ("the companion's is there", companion, false),
+    ] {
+        assert_eq!(world.plan().finished, finished, "{why}");
+    }
+}
+
+#[test]
+fn an_invalid_spec_does_not_keep_a_template_from_going() {
+    let mut world = World::new(1, &running(&[1])).deleting();
+    world.wish.problems = vec!["broken".into()];
+    assert_eq!(world.steps(), (vec![], vec![1]));
+}

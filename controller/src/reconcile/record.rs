@@ -1,0 +1,235 @@
+//! What the status remembers of machines: every slot that was given out and is not proved empty. Pure.
+
+use crate::{
+    crd::{VMwareNodePoolTemplateStatus, VmStatus},
+    driver::{Machine, MachineRef, Power},
+    link::OwnerView,
+};
+use contract::identity::{MachineKey, machine_name, serial_number};
+use std::collections::BTreeMap;
+
+/// The phase of a machine that was chosen to go. It stays so until the machine is proved gone.
+pub(super) const DELETING: &str = "Deleting";
+/// The phase of a machine that was never seen.
+pub(super) const PENDING: &str = "Pending";
+
+/// Which machines there are or may be.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Record {
+    /// The next slot to give out, if one ever was.
+    pub(super) next_slot: Option<i32>,
+    /// By slot.
+    pub(super) entries: BTreeMap<i32, VmStatus>,
+    /// Machines that the companion has listed and we know nothing of.
+    pub(super) foreign: usize,
+}
+
+/// What names new machines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Naming<'a> {
+    pub(super) hub_id: &'a str,
+    pub(super) owner_uid: &'a str,
+    pub(super) prefix: &'a str,
+    /// Where they will be asked for.
+    pub(super) folder: &'a str,
+}
+
+// === impl Record ===
+
+impl Record {
+    /// What the status remembers.
+    pub(super) fn of(status: &VMwareNodePoolTemplateStatus) -> Self {
+        let (ours, foreign): (Vec<_>, Vec<_>) = status
+            .vm_status
+            .iter()
+            .cloned()
+            .partition(|entry| entry.slot.is_some());
+        let entries = ours
+            .into_iter()
+            .filter_map(|entry| Some((entry.slot?, entry)));
+        Self {
+            next_slot: status.next_slot,
+            entries: entries.collect(),
+            foreign: foreign.len(),
+        }
+    }
+
+    /// Takes in what is seen: machines that it does not know, and proofs that others are gone.
+    pub(super) fn merge(&mut self, view: &OwnerView) {
+        let gone = |slot: &i32| view.gone.contains(slot) && !view.machines.contains_key(slot);
+        self.entries.retain(|slot, _| !gone(slot));
+        for (slot, machine) in &view.machines {
+            let entry = self.entries.entry(*slot).or_default();
+            entry.slot = Some(*slot);
+            entry.see(machine);
+        }
+        let highest = self.entries.keys().next_back().copied();
+        let seen = highest.map(|slot| slot.saturating_add(1));
+        self.next_slot = self.next_slot.max(seen);
+    }
+
+    /// Gives out slots that were never given out before.
+    pub(super) fn give_out(&mut self, count: usize, naming: &Naming<'_>) {
+        for _ in 0..count {
+            let slot = self.next_slot.unwrap_or(1);
+            self.next_slot = Some(slot.saturating_add(1));
+            self.entries.insert(slot, naming.entry(slot));
+        }
+    }
+
+    /// The slot as a machine to be removed, with all that helps to prove that it is gone.
+    pub(super) fn machine_ref(&self, slot: i32, hub_id: &str, owner_uid: &str) -> MachineRef {
+        let entry = self.entries.get(&slot);
+        let part = |of: fn(&VmStatus) -> &String| entry.map(of).cloned().unwrap_or_default();
+        MachineRef {
+            key: MachineKey {
+                hub_id: hub_id.into(),
+                owner_uid: owner_uid.into(),
+                slot,
+            },
+            moref: part(|entry| &entry.moref),
+            folder: part(|entry| &entry.folder),
+        }
+    }
+}
+
+// === impl VmStatus ===
+
+impl VmStatus {
+    /// Takes in what is seen of the machine, but for phase and message.
+    fn see(&mut self, machine: &Machine) {
+        let take = |into: &mut String, seen: &String| {
+            if !seen.is_empty() {
+                into.clone_from(seen);
+            }
+        };
+        take(&mut self.name, &machine.name);
+        take(&mut self.uuid, &machine.bios_uuid);
+        take(&mut self.instance_uuid, &machine.instance_uuid);
+        take(&mut self.serial_number, &machine.serial_number);
+        take(&mut self.moref, &machine.moref);
+        if machine.exists() {
+            self.folder.clear();
+        }
+        if let Some(power) = machine.power {
+            self.power_state = power_word(power).into();
+            self.powered_on_once |= power == Power::On;
+        }
+    }
+}
+
+// === impl Naming ===
+
+impl Naming<'_> {
+    fn entry(&self, slot: i32) -> VmStatus {
+        let key = MachineKey {
+            hub_id: self.hub_id.into(),
+            owner_uid: self.owner_uid.into(),
+            slot,
+        };
+        VmStatus {
+            name: machine_name(self.prefix, slot),
+            slot: Some(slot),
+            uuid: key.bios_uuid().to_string(),
+            instance_uuid: key.instance_uuid().to_string(),
+            serial_number: serial_number(key.bios_uuid()),
+            phase: PENDING.into(),
+            folder: self.folder.into(),
+            ..VmStatus::default()
+        }
+    }
+}
+
+fn power_word(power: Power) -> &'static str {
+    match power {
+        Power::On => "poweredOn",
+        Power::Off => "poweredOff",
+        Power::Suspended => "suspended",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{driver::State, fixtures::machine};
+
+    const NAMING: Naming<'_> = Naming {
+        hub_id: "hub",
+        owner_uid: "owner",
+        prefix: "pool",
+        folder: "/DC0/vm",
+    };
+
+    fn view(machines: Vec<Machine>, gone: &[i32]) -> OwnerView {
+        OwnerView {
+            machines: machines
+                .into_iter()
+                .map(|machine| (machine.slot().unwrap(), machine))
+                .collect(),
+            gone: gone.iter().copied().collect(),
+            ..OwnerView::default()
+        }
+    }
+
+    fn given(count: usize) -> Record {
+        let mut record = Record::default();
+        record.give_out(count, &NAMING);
+        record
+    }
+
+    fn slots(record: &Record) -> Vec<i32> {
+        record.entries.keys().copied().collect()
+    }
+
+    #[test]
+    fn slots_are_never_given_out_twice() {
+        let mut record = given(3);
+        record.merge(&view(vec![], &[2, 3]));
+        record.give_out(1, &NAMING);
+        assert_eq!((slots(&record), record.next_slot), (vec![1, 4], Some(5)));
+    }
+
+    #[test]
+    fn a_mark_that_is_seen_raises_the_next_slot() {
+        let mut record = Record::default();
+        record.merge(&view(vec![machine(7, State::Running)], &[]));
+        assert_eq!((slots(&record), record.next_slot), (vec![7], Some(8)));
+    }
+
+    #[test]
+    fn a_slot_stays_until_it_is_proved_gone() {
+        let mut record = given(2);
+        record.merge(&view(vec![], &[]));
+        assert_eq!(slots(&record), [1, 2]);
+        record.merge(&view(vec![machine(1, State::Running)], &[1, 2]));
+        assert_eq!(slots(&record), [1]);
+    }
+
+    #[test]
+    fn an_entry_knows_its_folder_until_it_has_a_moref() {
+        let mut record = given(1);
+        assert_eq!(record.entries[&1].folder, "/DC0/vm");
+        record.merge(&view(vec![machine(1, State::Running)], &[]));
+        let entry = &record.entries[&1];
+        assert_eq!((entry.folder.as_str(), entry.moref.as_str()), ("", "vm-1"));
+        assert!(entry.powered_on_once);
+    }
+
+    #[test]
+    fn what_was_on_once_was_on_for_ever() {
+        let mut record = given(1);
+        record.merge(&view(vec![machine(1, State::Running)], &[]));
+        record.merge(&view(vec![machine(1, State::Off)], &[]));
+        let entry = &record.entries[&1];
+        assert_eq!(entry.power_state, "poweredOff");
+        assert!(entry.powered_on_once);
+    }
+
+    #[test]
+    fn what_is_expected_of_a_new_machine_is_what_is_seen_later() {
+        let mut record = given(1);
+        let expected = record.entries[&1].clone();
+        record.merge(&view(vec![machine(1, State::Creating)], &[]));
+        assert_eq!(record.entries[&1], expected);
+    }
+}

@@ -1,0 +1,177 @@
+//! The status of a template: what was seen of its machines. Pure.
+
+use super::{
+    attempts::Work,
+    conditions::{Counts, conditions, verdicts},
+    plan::{Hold, Plan, Seen, is_on},
+    record::{DELETING, PENDING},
+};
+use crate::{
+    crd::{ResourceCheck, ResourceValidation, VMwareNodePoolTemplateStatus, VmStatus},
+    driver::{Machine, Placement, State, spec_hash},
+    link::Connection,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+const POWERED_OFF: &str = "PoweredOffOutside: somebody switched it off. Switch it on in vCenter, or \
+                           delete it there to have a new one.";
+const DRIFTED: &str = "Drifted: it is of an earlier spec. Delete it in vCenter to have a new one.";
+const PROVING: &str = "It is not in sight; whether it is gone is being found out. Wait.";
+
+/// The status after `plan` was acted upon.
+pub(super) fn status(seen: &Seen<'_>, plan: &Plan) -> VMwareNodePoolTemplateStatus {
+    let old = seen.status;
+    let live = seen.sight.connection == Connection::Live && plan.hold != Some(Hold::OtherVcenter);
+    let hash = spec_hash(&seen.wish.spec);
+    let entries: Vec<_> = plan
+        .record
+        .entries
+        .values()
+        .map(|entry| {
+            if live {
+                entry_now(entry, seen, &hash)
+            } else {
+                entry.clone()
+            }
+        })
+        .collect();
+    let counts = Counts {
+        desired: seen.wish.desired(),
+        current: count(&entries, |entry| !entry.moref.is_empty()),
+        ready: count(&entries, |entry| {
+            entry.power_state == "poweredOn" && !entry.moref.is_empty()
+        }),
+    };
+    let vcenter = seen
+        .sight
+        .vcenter
+        .as_ref()
+        .map(|vcenter| vcenter.instance_uuid.clone());
+    let vcenter = vcenter.filter(|uuid| live && !uuid.is_empty());
+    let checks = seen.checks;
+    let placement = checks.and_then(|checks| checks.placement.as_ref().ok());
+    let iso_path = checks.and_then(|checks| checks.iso.as_ref().ok());
+    VMwareNodePoolTemplateStatus {
+        conditions: conditions(
+            verdicts(seen, plan, counts),
+            &old.conditions,
+            seen.wish.generation,
+            seen.now,
+        ),
+        observed_generation: seen.wish.generation,
+        desired_replicas: Some(counts.desired),
+        current_replicas: Some(counts.current),
+        ready_replicas: Some(counts.ready),
+        vm_status: entries,
+        next_slot: plan.record.next_slot,
+        vcenter_instance_uuid: vcenter.or_else(|| old.vcenter_instance_uuid.clone()),
+        iso_uploaded: None,
+        iso_path: iso_path.or(old.iso_path.as_ref()).cloned(),
+        resource_utilization: None,
+        resource_validation: placement
+            .map(|placement| resource_validation(placement, seen))
+            .or_else(|| old.resource_validation.clone()),
+    }
+}
+
+/// The recorded part alone, to be written before anything is asked for.
+pub(super) fn record_only(seen: &Seen<'_>, plan: &Plan) -> VMwareNodePoolTemplateStatus {
+    VMwareNodePoolTemplateStatus {
+        vm_status: plan.record.entries.values().cloned().collect(),
+        next_slot: plan.record.next_slot,
+        ..seen.status.clone()
+    }
+}
+
+/// The entry with phase and message as they are now.
+fn entry_now(entry: &VmStatus, seen: &Seen<'_>, hash: &str) -> VmStatus {
+    let slot = entry.slot.unwrap_or_default();
+    let machine = seen.sight.owner.machines.get(&slot);
+    let (phase, mut message) = phase(entry, machine, hash);
+    let told = machine.and_then(|machine| machine.fault.as_ref());
+    let make = seen.attempts.fault(Work::Make(slot));
+    let fault = told.or(make).or(seen.attempts.fault(Work::Remove(slot)));
+    if let Some(fault) = fault {
+        message = fault.to_string();
+    }
+    let old = seen
+        .status
+        .vm_status
+        .iter()
+        .find(|old| old.slot == entry.slot);
+    let unchanged = old.filter(|old| old.phase == phase);
+    let since = unchanged.and_then(|old| old.last_transition_time.clone());
+    VmStatus {
+        phase: phase.into(),
+        message,
+        last_transition_time: Some(since.unwrap_or(Time(seen.now))),
+        ..entry.clone()
+    }
+}
+
+fn phase(entry: &VmStatus, machine: Option<&Machine>, hash: &str) -> (&'static str, String) {
+    let plain = |phase| (phase, String::new());
+    if entry.phase == DELETING {
+        return plain(DELETING);
+    }
+    let Some(machine) = machine else {
+        return if entry.moref.is_empty() {
+            plain(PENDING)
+        } else {
+            ("Unknown", PROVING.into())
+        };
+    };
+    let drifted = !machine.spec_hash.is_empty() && machine.spec_hash != hash;
+    match machine.state {
+        State::Creating => plain("Creating"),
+        State::PoweringOn => plain("PoweringOn"),
+        State::Deleting | State::Gone => plain(DELETING),
+        State::Failed | State::Conflict => plain("Failed"),
+        State::Unknown => plain("Unknown"),
+        State::Running | State::Drifted if is_on(machine) => (
+            "Running",
+            if drifted {
+                DRIFTED.into()
+            } else {
+                String::new()
+            },
+        ),
+        State::Off if entry.powered_on_once => ("NotReady", POWERED_OFF.into()),
+        State::Running | State::Drifted | State::Off => (
+            "NotReady",
+            if drifted {
+                DRIFTED.into()
+            } else {
+                String::new()
+            },
+        ),
+    }
+}
+
+fn resource_validation(placement: &Placement, seen: &Seen<'_>) -> ResourceValidation {
+    let check = |field: &str| {
+        let name = placement.names.iter().find(|name| name.field == field);
+        name.map(|name| ResourceCheck {
+            exists: name.usable,
+            message: name.message.clone(),
+        })
+    };
+    let given = |text: &str| (!text.is_empty()).then_some(());
+    let spec = &seen.wish.spec;
+    ResourceValidation {
+        datacenter: check("datacenter").unwrap_or_default(),
+        cluster: given(&spec.cluster).and_then(|()| check("cluster")),
+        resource_pool: given(&spec.resource_pool).and_then(|()| check("resource_pool")),
+        datastore: check("datastore").unwrap_or_default(),
+        network: check("network").unwrap_or_default(),
+        folder: given(&spec.folder).and_then(|()| check("folder")),
+    }
+}
+
+fn count(entries: &[VmStatus], counts: impl Fn(&VmStatus) -> bool) -> i32 {
+    let number = entries.iter().filter(|entry| counts(entry)).count();
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests;

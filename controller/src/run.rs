@@ -1,0 +1,146 @@
+//! Runs the reconciler over all templates of the hub.
+
+use crate::{
+    context::Context,
+    crd::VMwareNodePoolTemplate,
+    driver::Driver,
+    reconcile::{self, error_policy, reconcile},
+};
+use futures::{Stream, StreamExt as _};
+use kube::{
+    Api, ResourceExt as _,
+    core::DeserializeGuard,
+    runtime::{
+        Controller, Predicate as _, WatchStreamExt as _,
+        controller::{Action, Config, Error},
+        predicates,
+        reflector::{self, ObjectRef, Store},
+        watcher::{self, watcher},
+    },
+};
+use std::{collections::HashSet, future::Future, sync::Arc};
+
+/// Templates that are reconciled at the same time.
+const CONCURRENCY: u16 = 16;
+
+type Event<K> = watcher::Event<K>;
+type Guarded = DeserializeGuard<VMwareNodePoolTemplate>;
+
+/// Reconciles until `stop`, then lets the running reconciliations end.
+pub async fn run<D: Driver>(
+    context: Arc<Context<D>>,
+    wake: impl Stream<Item = ObjectRef<VMwareNodePoolTemplate>> + Send + 'static,
+    stop: impl Future<Output = ()> + Send + Sync + 'static,
+) {
+    let templates = Api::<Guarded>::all(context.client.clone());
+    let writer = reflector::store::Writer::<VMwareNodePoolTemplate>::default();
+    let store = writer.as_reader();
+    let changes = watcher(templates, watcher::Config::default()).default_backoff();
+    let changes = readable(changes, store.clone(), context.clone())
+        .reflect(writer)
+        .applied_objects()
+        // Our own statuses change none of these: they wake nobody.
+        .predicate_filter(
+            predicates::generation
+                .combine(predicates::annotations)
+                .combine(predicates::finalizers),
+            kube::runtime::PredicateConfig::default(),
+        );
+    Controller::for_stream(changes, store)
+        .with_config(Config::default().concurrency(CONCURRENCY))
+        .reconcile_on(wake)
+        .graceful_shutdown_on(stop)
+        .run(reconcile, error_policy, context)
+        .for_each(async |result| note(result))
+        .await;
+}
+
+/// Passes on what can be read. A malformed template is told of, and the others go on.
+fn readable<D: Driver>(
+    changes: impl Stream<Item = watcher::Result<Event<Guarded>>> + Send,
+    store: Store<VMwareNodePoolTemplate>,
+    context: Arc<Context<D>>,
+) -> impl Stream<Item = watcher::Result<Event<VMwareNodePoolTemplate>>> + Send {
+    let mut malformed = HashSet::new();
+    changes.filter_map(move |change| {
+        let passed = match change {
+            Ok(event) => pass(event, &mut malformed, &store, &context).map(Ok),
+            Err(error) => Some(Err(error)),
+        };
+        context.metrics.malformed(malformed.len());
+        std::future::ready(passed)
+    })
+}
+
+fn pass<D: Driver>(
+    event: Event<Guarded>,
+    malformed: &mut HashSet<ObjectRef<VMwareNodePoolTemplate>>,
+    store: &Store<VMwareNodePoolTemplate>,
+    context: &Context<D>,
+) -> Option<Event<VMwareNodePoolTemplate>> {
+    let mut read = |object: Guarded| match object.0 {
+        Ok(template) => {
+            malformed.remove(&ObjectRef::from_obj(&template));
+            Ok(template)
+        }
+        Err(invalid) => {
+            let name = invalid.metadata.name.clone().unwrap_or_default();
+            let namespace = invalid.metadata.namespace.clone().unwrap_or_default();
+            let error = &invalid.error;
+            tracing::warn!(template = name, namespace, error, "Template cannot be read");
+            let reference = ObjectRef::new(&name).within(&namespace);
+            malformed.insert(reference.clone());
+            Err(reference)
+        }
+    };
+    match event {
+        Event::Init => Some(Event::Init),
+        Event::InitDone => Some(Event::InitDone),
+        Event::InitApply(object) => read(object).ok().map(Event::InitApply),
+        Event::Apply(object) => match read(object) {
+            Ok(template) => Some(Event::Apply(template)),
+            // What it was before must not be reconciled any more.
+            Err(reference) => {
+                let before = store.get(&reference)?;
+                Some(Event::Delete((*before).clone()))
+            }
+        },
+        Event::Delete(object) => match read(object) {
+            Ok(template) => {
+                tracing::info!(
+                    template = template.name_any(),
+                    namespace = template.namespace(),
+                    "Template is gone"
+                );
+                context.forget(&template);
+                Some(Event::Delete(template))
+            }
+            Err(reference) => {
+                malformed.remove(&reference);
+                None
+            }
+        },
+    }
+}
+
+type Outcome =
+    Result<(ObjectRef<VMwareNodePoolTemplate>, Action), Error<reconcile::Error, watcher::Error>>;
+
+fn note(outcome: Outcome) {
+    match outcome {
+        Ok((template, _)) => tracing::debug!(%template, "Reconciled"),
+        Err(Error::ReconcilerFailed(reconcile::Error::StillDeleting(_), template)) => {
+            tracing::debug!(%template, "Still removing");
+        }
+        Err(Error::ObjectNotFound(template)) => tracing::debug!(%template, "Template is gone"),
+        Err(Error::ReconcilerFailed(error, template)) => {
+            // The JSON log keeps only the outermost error, so all of it is put into one string.
+            let error = format!("{:#}", anyhow::Error::new(error));
+            tracing::warn!(%template, error, "Reconciliation failed");
+        }
+        Err(error) => {
+            let error = format!("{:#}", anyhow::Error::new(error));
+            tracing::warn!(error, "Watching templates failed");
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! What a template asks for, in checked values. Pure.
+
+use crate::{
+    crd::{
+        AdvancedConfig, AgentIsoType, DEFAULT_SECRET, FINALIZER, PAUSED, VMwareNodePoolTemplate,
+        VmTemplate,
+    },
+    driver::{ExtraConfig, Firmware, IsoSource, MachineSpec, Owner},
+    link::SecretRef,
+    validation,
+};
+use kube::ResourceExt as _;
+use std::time::Duration;
+
+const DISK_GIB: i32 = 120;
+const INTERVAL: Duration = Duration::from_mins(5);
+const SHORTEST_INTERVAL: Duration = Duration::from_mins(1);
+
+/// What a template asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wish {
+    /// The template, as the owner of machines.
+    pub owner: Owner,
+    /// Generation of the spec that says so.
+    pub generation: Option<i64>,
+    /// The template is being deleted.
+    pub deleting: bool,
+    /// It bears our finalizer.
+    pub finalizer: bool,
+    /// Nothing is to be done.
+    pub paused: bool,
+    /// Who says how many machines there shall be.
+    pub mode: Mode,
+    /// Never more machines than this.
+    pub max: Option<i32>,
+    /// To be reported from this many on.
+    pub soft_max: Option<i32>,
+    /// Prefix of names.
+    pub prefix: String,
+    /// What each machine shall be, but for the ISO.
+    pub spec: MachineSpec,
+    /// Where the ISO comes from; `None` for a source that is not supported.
+    pub iso: Option<IsoSource>,
+    /// The Secret with the credential.
+    pub secret: SecretRef,
+    /// How often names are looked up anew.
+    pub interval: Duration,
+    /// What is wrong with the spec.
+    pub problems: Vec<String>,
+}
+
+/// Who says how many machines there shall be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The template itself.
+    Test {
+        /// So many.
+        replicas: i32,
+    },
+    /// A node pool, which is not supported yet.
+    NodePool {
+        /// The template says a number, too, which does not count.
+        replicas_ignored: bool,
+    },
+}
+
+// === impl Wish ===
+
+impl Wish {
+    /// What `template` asks for; `None` if it lacks what the API server always sets.
+    pub fn of(template: &VMwareNodePoolTemplate) -> Option<Self> {
+        let owner = Owner {
+            namespace: template.namespace()?,
+            name: template.metadata.name.clone()?,
+            uid: template.uid()?,
+        };
+        let spec = &template.spec;
+        let mode = if spec.test_mode == Some(true) {
+            Mode::Test {
+                replicas: spec.replicas.unwrap_or_default(),
+            }
+        } else {
+            Mode::NodePool {
+                replicas_ignored: spec.replicas.is_some(),
+            }
+        };
+        let quota = spec.quota.clone().unwrap_or_default();
+        let limits = spec.vm_template.resource_limits.clone().unwrap_or_default();
+        let secret = spec.vsphere_credentials.clone().unwrap_or_default();
+        let annotation = template.annotations().get(PAUSED);
+        Some(Self {
+            generation: template.metadata.generation,
+            deleting: template.metadata.deletion_timestamp.is_some(),
+            finalizer: template.finalizers().iter().any(|name| name == FINALIZER),
+            paused: annotation.is_some_and(|value| value == "true"),
+            mode,
+            max: quota.max_vms.or(limits.max_vms),
+            soft_max: quota.soft_max_vms.or(limits.soft_max_vms),
+            prefix: given(spec.vm_template.name_prefix.as_ref())
+                .unwrap_or_else(|| owner.name.clone()),
+            spec: machine_spec(&spec.vm_template),
+            iso: match spec.agent_iso.type_ {
+                AgentIsoType::Datastore => Some(IsoSource {
+                    datacenter: spec.vm_template.datacenter.clone(),
+                    datastore_path: spec.agent_iso.datastore_path.clone().unwrap_or_default(),
+                }),
+                AgentIsoType::Url => None,
+            },
+            secret: SecretRef {
+                namespace: owner.namespace.clone(),
+                name: given(secret.name.as_ref()).unwrap_or_else(|| DEFAULT_SECRET.into()),
+            },
+            interval: interval(spec.resource_polling_interval.as_deref()),
+            problems: validation::problems(spec, &owner.namespace),
+            owner,
+        })
+    }
+
+    /// How many machines there shall be.
+    pub fn desired(&self) -> i32 {
+        match self.mode {
+            _ if self.deleting => 0,
+            Mode::NodePool { .. } => 0,
+            Mode::Test { replicas } => replicas.min(self.max.unwrap_or(i32::MAX)).max(0),
+        }
+    }
+
+    /// How many machines were asked for, before the quota.
+    pub fn asked(&self) -> i32 {
+        match self.mode {
+            Mode::Test { replicas } => replicas,
+            Mode::NodePool { .. } => 0,
+        }
+    }
+
+    /// As the companion calls the template in the tags of its machines.
+    pub fn companion_name(&self) -> String {
+        format!("{}/{}", self.owner.namespace, self.owner.name)
+    }
+}
+
+fn machine_spec(template: &VmTemplate) -> MachineSpec {
+    let VmTemplate {
+        datacenter,
+        cluster,
+        resource_pool,
+        datastore,
+        folder,
+        network,
+        num_cpus,
+        memory_mb,
+        disk_size_gb,
+        guest_id,
+        firmware,
+        name_prefix: _,
+        extra_config,
+        advanced_config,
+        resource_limits: _,
+    } = template.clone();
+    let AdvancedConfig {
+        disk_enable_uuid,
+        nested_virtualization,
+    } = advanced_config.unwrap_or_default();
+    MachineSpec {
+        datacenter,
+        cluster: cluster.unwrap_or_default(),
+        resource_pool: resource_pool.unwrap_or_default(),
+        datastore,
+        folder: folder.unwrap_or_default(),
+        network,
+        num_cpus: num_cpus.unwrap_or_default(),
+        memory_mib: bounded(memory_mb.unwrap_or_default()),
+        disk_gib: match bounded(disk_size_gb.unwrap_or_default()) {
+            0 => DISK_GIB,
+            size => size,
+        },
+        guest_id: guest_id.unwrap_or_default(),
+        firmware: match firmware.as_deref() {
+            Some("bios") => Firmware::Bios,
+            Some("efi") => Firmware::Efi,
+            // Any other word is among the problems, and nothing is made of such a spec.
+            _ => Firmware::EfiSecure,
+        },
+        nested_virtualization: nested_virtualization.unwrap_or(true),
+        disk_enable_uuid: disk_enable_uuid.unwrap_or(true),
+        iso_path: None,
+        extra_config: ExtraConfig(extra_config.unwrap_or_default()),
+    }
+}
+
+fn interval(text: Option<&str>) -> Duration {
+    let asked = text
+        .and_then(validation::go_duration)
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    asked.map_or(INTERVAL, |asked| asked.max(SHORTEST_INTERVAL))
+}
+
+fn given(text: Option<&String>) -> Option<String> {
+    text.filter(|text| !text.is_empty()).cloned()
+}
+
+/// A number beyond the bounds is among the problems, and nothing is made of such a spec.
+fn bounded(number: i64) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::template;
+    use serde_json::json;
+
+    fn wish(change: &serde_json::Value) -> Wish {
+        Wish::of(&template(change)).unwrap()
+    }
+
+    #[test]
+    fn what_is_left_out_is_what_the_companion_makes_of_it() {
+        let wish = wish(&json!({}));
+        let expected = MachineSpec {
+            datacenter: "DC0".into(),
+            datastore: "ds".into(),
+            network: "net".into(),
+            disk_gib: 120,
+            nested_virtualization: true,
+            disk_enable_uuid: true,
+            ..MachineSpec::default()
+        };
+        assert_eq!(wish.spec, expected);
+        assert_eq!(wish.spec.firmware, Firmware::EfiSecure);
+        assert_eq!(
+            (wish.prefix.as_str(), wish.secret.name.as_str()),
+            ("pool", DEFAULT_SECRET)
+        );
+    }
+
+    #[test]
+    fn the_quota_bounds_what_is_desired_in_either_spelling() {
+        for (change, desired) in [
+            (json!({"replicas": 5}), 5),
+            (json!({"replicas": 5, "quota": {"maxVms": 3}}), 3),
+            (
+                json!({"replicas": 5, "vmTemplate": {"resourceLimits": {"maxVMs": 2}}}),
+                2,
+            ),
+            (
+                json!({"replicas": 5, "testMode": false, "nodePoolRef": {"name": "p"}}),
+                0,
+            ),
+        ] {
+            assert_eq!(wish(&change).desired(), desired, "{change}");
+        }
+    }
+
+    #[test]
+    fn an_interval_is_never_shorter_than_a_minute() {
+        for (text, seconds) in [
+            (None, 300),
+            (Some("10m"), 600),
+            (Some("1s"), 60),
+            (Some("nonsense"), 300),
+        ] {
+            assert_eq!(interval(text).as_secs(), seconds, "{text:?}");
+        }
+    }
+}
