@@ -1,0 +1,220 @@
+//! The command line of the lab.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+/// A local hub and a simulated vCenter with our two services between them.
+#[derive(Debug, Parser)]
+#[command(name = "cargo lab", bin_name = "cargo lab")]
+pub(crate) struct Args {
+    /// What the lab itself logs, in `tracing`'s filter syntax.
+    #[arg(long, env = "HCP_LAB_LOG", default_value = "info", global = true)]
+    pub(crate) log: String,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Shows the main job from beginning to end, and checks each step from outside.
+    Demo(Demo),
+    /// Starts a lab that stays until `cargo lab down`.
+    Up(Up),
+    /// Holds the lab of `cargo lab up`.
+    #[command(hide = true)]
+    Keep(Up),
+    /// Says what runs, and where.
+    Status(Status),
+    /// Kills a service of the running lab if it runs, and starts it again.
+    Restart(Restart),
+    /// Ends the lab.
+    Down,
+    /// Prints shell exports for the running lab: `eval "$(cargo lab env)"`.
+    Env,
+    /// Breaks calls to vCenter, counts them, or makes vCenter slow or unreachable.
+    Fault(Fault),
+    /// Measures how fast machines are made, and with how many calls.
+    Bench(Bench),
+    /// Builds all tools, and says where they are.
+    Tools,
+}
+
+/// How the template of the demo works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    /// `testMode: true`: as many machines as `spec.replicas`.
+    Test,
+}
+
+/// Options of `demo`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Demo {
+    /// How many machines there shall be at first.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(3..=1000))]
+    pub(crate) replicas: u32,
+    /// How the template works.
+    #[arg(long, value_enum, default_value = "test")]
+    pub(crate) mode: Mode,
+    /// Keeps the lab up after the last step, until Ctrl-C.
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Where the summary goes, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+/// What a lab can be limited to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Only {
+    /// vCenter and the driver; no hub, no controller.
+    Driver,
+}
+
+/// Options of `up`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Up {
+    /// How many vCenters: `lab`, `lab2` and so on.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=9))]
+    pub(crate) vcenters: u8,
+    /// An argument for the simulator, `-host=8`; may be given several times.
+    #[arg(
+        long = "vcsim-arg",
+        value_name = "ARGUMENT",
+        allow_hyphen_values = true
+    )]
+    pub(crate) vcsim_arguments: Vec<String>,
+    /// Delay of each call to vCenter in milliseconds.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) delay: u64,
+    /// A folder of manifests for the hub instead of `deploy/`.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) crds: Option<PathBuf>,
+    /// Leaves out everything else.
+    #[arg(long, value_enum)]
+    pub(crate) only: Option<Only>,
+}
+
+/// Options of `status`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Status {
+    /// Where the status goes as JSON, too.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+/// Options of `restart`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Restart {
+    /// Which service.
+    #[arg(value_enum)]
+    pub(crate) service: Service,
+}
+
+/// One of our services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Service {
+    /// The driver.
+    Driver,
+    /// The controller.
+    Controller,
+}
+
+/// Options of `fault`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Fault {
+    /// At which vCenter.
+    #[arg(long, default_value = "lab", global = true)]
+    pub(crate) vcenter: String,
+    #[command(subcommand)]
+    pub(crate) command: FaultCommand,
+}
+
+/// What to do about faults.
+#[derive(Debug, Subcommand)]
+pub(crate) enum FaultCommand {
+    /// Breaks calls from now on.
+    Add(AddFault),
+    /// Lists the faults, with how often each has acted.
+    List,
+    /// Takes all faults away; vCenter is reachable and fast again.
+    Clear,
+    /// Prints what was counted, by SOAP method.
+    Counts,
+    /// Begins counting anew.
+    Reset,
+    /// Makes vCenter unreachable: `refused` or `silent`; `none` brings it back.
+    Outage {
+        /// How.
+        #[arg(value_parser = ["none", "refused", "silent"])]
+        kind: String,
+    },
+    /// Delays each call by so many milliseconds.
+    Delay {
+        /// By how many.
+        milliseconds: u64,
+    },
+}
+
+/// Options of `fault add`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct AddFault {
+    /// SOAP method, `CreateVM_Task`; or `*` for each.
+    pub(crate) method: String,
+    /// What is done to the calls.
+    #[arg(value_enum)]
+    pub(crate) kind: FaultKind,
+    /// From which call on; 1 is the next.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) nth: u64,
+    /// How many calls from there on.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) times: u64,
+    /// With `delay`: by how many milliseconds.
+    #[arg(long, required_if_eq("kind", "delay"))]
+    pub(crate) milliseconds: Option<u64>,
+    /// With `status`: which HTTP status.
+    #[arg(long, required_if_eq("kind", "status"))]
+    pub(crate) code: Option<u16>,
+    /// With `reply`: the fault's type in the vSphere API, `NotAuthenticated`.
+    #[arg(long, required_if_eq("kind", "reply"))]
+    pub(crate) fault: Option<String>,
+    /// With `reply`: what stands inside the fault, as XML.
+    #[arg(long, default_value = "")]
+    pub(crate) detail: String,
+}
+
+/// How a call is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FaultKind {
+    /// Cut before vCenter sees it.
+    DropBefore,
+    /// Done by vCenter, and its answer lost.
+    DropAfter,
+    /// Passed on later.
+    Delay,
+    /// Half of the answer is passed on.
+    Truncate,
+    /// Answered with an HTTP status.
+    Status,
+    /// Answered with a SOAP fault.
+    Reply,
+}
+
+/// Options of `bench`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Bench {
+    /// How many machines.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=2000))]
+    pub(crate) vms: u32,
+    /// Delay of each call to vCenter in milliseconds.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) delay: u64,
+    /// How often it is measured.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) runs: u32,
+    /// Where the figures go, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}

@@ -1,0 +1,153 @@
+//! What the connections of a proxy share.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Notify, watch};
+
+use super::counts::{Count, Counts};
+use super::faults::{Action, Fault, Rule, Rules};
+
+/// Whether vCenter can be reached.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outage {
+    /// It can.
+    #[default]
+    None,
+    /// All connections are cut, and each new one at once.
+    Refused,
+    /// Connections stay, new ones are taken, and nobody ever answers.
+    Silent,
+}
+
+/// Shared by all connections.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    inner: Mutex<Inner>,
+    counted: Notify,
+    released: Notify,
+    outage: watch::Sender<Outage>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    counts: Counts,
+    rules: Rules,
+    delay: Duration,
+    /// How many holds there are on each method.
+    holds: HashMap<String, usize>,
+}
+
+impl State {
+    pub(super) fn counts(&self) -> Counts {
+        self.lock().counts.clone()
+    }
+
+    pub(super) fn reset(&self) {
+        self.lock().counts = Counts::default();
+    }
+
+    pub(super) fn add(&self, fault: Fault) -> u64 {
+        self.lock().rules.add(fault)
+    }
+
+    pub(super) fn rules(&self) -> Vec<Rule> {
+        self.lock().rules.all()
+    }
+
+    pub(super) fn clear(&self) {
+        self.lock().rules.clear();
+    }
+
+    pub(super) fn set_delay(&self, delay: Duration) {
+        self.lock().delay = delay;
+    }
+
+    pub(super) fn delay(&self) -> Duration {
+        self.lock().delay
+    }
+
+    pub(super) fn set_outage(&self, outage: Outage) {
+        self.outage.send_replace(outage);
+    }
+
+    pub(super) fn outage(&self) -> watch::Receiver<Outage> {
+        self.outage.subscribe()
+    }
+
+    /// Changes what was counted of `method`, and wakes those who wait for it.
+    pub(super) fn count(&self, method: &str, change: impl FnOnce(&mut Count)) {
+        change(self.lock().counts.entry(method));
+        self.counted.notify_waiters();
+    }
+
+    /// What is done to this call.
+    pub(super) fn decide(&self, method: &str) -> Option<Action> {
+        self.lock().rules.decide(method)
+    }
+
+    /// Returns as soon as `reached` holds of the counts.
+    pub(super) async fn until(&self, reached: impl Fn(&Counts) -> bool) {
+        self.when(&self.counted, |inner| reached(&inner.counts))
+            .await;
+    }
+
+    /// Returns as soon as nobody holds `method`.
+    pub(super) async fn until_released(&self, method: &str) {
+        self.when(&self.released, |inner| !inner.holds.contains_key(method))
+            .await;
+    }
+
+    pub(super) fn hold(state: &Arc<Self>, method: &str) -> Hold {
+        *state.lock().holds.entry(method.to_owned()).or_default() += 1;
+        Hold {
+            state: Arc::clone(state),
+            method: method.to_owned(),
+        }
+    }
+
+    async fn when(&self, woken: &Notify, reached: impl Fn(&Inner) -> bool) {
+        loop {
+            let mut change = std::pin::pin!(woken.notified());
+            // Listening begins before looking: no change falls between the two.
+            change.as_mut().enable();
+            if reached(&self.lock()) {
+                return;
+            }
+            change.await;
+        }
+    }
+
+    fn release(&self, method: &str) {
+        let mut inner = self.lock();
+        if let Some(holds) = inner.holds.get_mut(method) {
+            *holds -= 1;
+            if *holds == 0 {
+                inner.holds.remove(method);
+            }
+        }
+        drop(inner);
+        self.released.notify_waiters();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Nothing in here is left half done by a panic.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Calls of a method wait while this lives.
+#[derive(Debug)]
+pub struct Hold {
+    state: Arc<State>,
+    method: String,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.state.release(&self.method);
+    }
+}

@@ -1,0 +1,132 @@
+//! govc: what vCenter itself says, asked past the driver and the proxy.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+
+/// How govc reaches vCenter.
+#[derive(Clone)]
+pub struct Govc {
+    pub(super) program: PathBuf,
+    pub(super) url: String,
+    pub(super) username: String,
+    pub(super) password: String,
+    pub(super) authority: PathBuf,
+}
+
+/// A virtual machine as vCenter tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Machine {
+    /// Its managed object id.
+    pub moref: String,
+    /// Its name.
+    pub name: String,
+    /// Whether it is on.
+    pub on: bool,
+    /// Its BIOS UUID.
+    pub uuid: String,
+    /// Its instance UUID.
+    pub instance_uuid: String,
+}
+
+impl Govc {
+    /// The variables that govc reads.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("GOVC_URL", self.url.clone()),
+            ("GOVC_USERNAME", self.username.clone()),
+            ("GOVC_PASSWORD", self.password.clone()),
+            ("GOVC_TLS_CA_CERTS", self.authority.display().to_string()),
+            // Nothing is left in the user's home, and no session stays in vCenter.
+            ("GOVC_PERSIST_SESSION", "false".to_owned()),
+        ]
+    }
+
+    /// The same, but by way of a proxy.
+    pub fn through(&self, proxy: SocketAddr) -> Self {
+        Self {
+            url: format!("https://{proxy}/sdk"),
+            ..self.clone()
+        }
+    }
+
+    /// Runs govc, and returns what it prints.
+    pub async fn run(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = crate::command(&self.program);
+        command.args(arguments).envs(self.environment());
+        crate::run(command).await
+    }
+
+    /// Runs a subcommand of govc with `-json`.
+    pub async fn json(&self, arguments: &[&str]) -> Result<Value> {
+        let (subcommand, rest) = arguments
+            .split_first()
+            .ok_or(Error::Missing("govc command without a name"))?;
+        let printed = self.run(&[&[*subcommand, "-json"], rest].concat()).await?;
+        serde_json::from_str(&printed).map_err(|_| Error::Unreadable {
+            program: "govc".to_owned(),
+            said: printed,
+        })
+    }
+
+    /// All virtual machines, by name.
+    pub async fn machines(&self) -> Result<Vec<Machine>> {
+        let properties = [
+            "name",
+            "runtime.powerState",
+            "config.uuid",
+            "config.instanceUuid",
+        ];
+        let found = self
+            .json(&[&["collect", "-type", "m", "/"], &properties[..]].concat())
+            .await?;
+        let objects = found.as_array().map(Vec::as_slice).unwrap_or_default();
+        let mut machines: Vec<_> = objects.iter().map(machine).collect();
+        machines.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(machines)
+    }
+}
+
+impl std::fmt::Debug for Govc {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Govc")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
+}
+
+fn machine(object: &Value) -> Machine {
+    let property = |name: &str| {
+        let properties = object["propSet"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        properties
+            .iter()
+            .find(|property| property["name"] == name)
+            .map_or(&Value::Null, |it| &it["val"])
+    };
+    Machine {
+        moref: text(&object["obj"]["value"]),
+        name: text(property("name")),
+        on: plain(property("runtime.powerState")) == "poweredOn",
+        uuid: plain(property("config.uuid")),
+        instance_uuid: plain(property("config.instanceUuid")),
+    }
+}
+
+/// A value, or the value inside the object that some versions put around it.
+fn plain(value: &Value) -> String {
+    if value.is_object() {
+        text(&value["_value"])
+    } else {
+        text(value)
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
