@@ -40,7 +40,10 @@ async fn a_thousand_vms_come_on_under_one_pending_update_call_again_and_again() 
 
 #[tokio::test]
 async fn a_name_that_the_folder_has_is_refused_in_the_task_or_at_once() {
-    for (place, complaint) in [("task", "CreateVm failed: DuplicateName"), ("call", "making")] {
+    for (place, complaint) in [
+        ("task", "CreateVm failed: DuplicateName"),
+        ("call", "making"),
+    ] {
         let simulator = Simulator::start(&["-duplicate-name", place]).await;
         simulator.make(&["-vms", "1"]).await.unwrap();
         let refused = simulator.make(&["-vms", "1"]).await.unwrap_err();
@@ -103,7 +106,10 @@ async fn a_rule_makes_the_task_of_its_call_fail_and_no_other() {
         .make(&["-vms", "3", "-prefix", "second"])
         .await
         .unwrap_err();
-    assert!(refused.contains("CreateVm failed: NoPermission"), "{refused}");
+    assert!(
+        refused.contains("CreateVm failed: NoPermission"),
+        "{refused}"
+    );
     assert_eq!(simulator.vcenter.govc().machines().await.unwrap().len(), 5);
 
     let rules = simulator

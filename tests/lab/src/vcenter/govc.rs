@@ -80,11 +80,11 @@ impl Govc {
             "config.uuid",
             "config.instanceUuid",
         ];
-        let found = self
-            .json(&[&["collect", "-type", "m", "/"], &properties[..]].concat())
-            .await?;
-        let objects = found.as_array().map(Vec::as_slice).unwrap_or_default();
-        let mut machines: Vec<_> = objects.iter().map(machine).collect();
+        let collect = ["collect", "-json", "-type", "m", "/"];
+        let printed = self.run(&[&collect[..], &properties].concat()).await?;
+        // One object after the other, not a list of them.
+        let objects = serde_json::Deserializer::from_str(&printed).into_iter::<Value>();
+        let mut machines: Vec<_> = objects.flatten().map(|object| machine(&object)).collect();
         machines.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(machines)
     }
@@ -100,30 +100,18 @@ impl std::fmt::Debug for Govc {
 
 fn machine(object: &Value) -> Machine {
     let property = |name: &str| {
-        let properties = object["propSet"]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        properties
-            .iter()
-            .find(|property| property["name"] == name)
-            .map_or(&Value::Null, |it| &it["val"])
+        let properties = object["changeSet"].as_array().into_iter().flatten();
+        let mut values = properties.filter(|property| property["name"] == name);
+        values
+            .next()
+            .map_or(&Value::Null, |property| &property["val"])
     };
     Machine {
         moref: text(&object["obj"]["value"]),
         name: text(property("name")),
-        on: plain(property("runtime.powerState")) == "poweredOn",
-        uuid: plain(property("config.uuid")),
-        instance_uuid: plain(property("config.instanceUuid")),
-    }
-}
-
-/// A value, or the value inside the object that some versions put around it.
-fn plain(value: &Value) -> String {
-    if value.is_object() {
-        text(&value["_value"])
-    } else {
-        text(value)
+        on: property("runtime.powerState") == "poweredOn",
+        uuid: text(property("config.uuid")),
+        instance_uuid: text(property("config.instanceUuid")),
     }
 }
 
