@@ -30,6 +30,8 @@ pub mod virtual_machine;
 pub mod xml;
 
 #[cfg(test)]
+mod replies;
+#[cfg(test)]
 mod vectors;
 
 pub use self::{

@@ -1,5 +1,10 @@
 //! Sends requests to one vCenter, in one session.
 
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod tests;
+
 use super::{
     Element, Error, MoRef, Request, Server, Trust,
     reply::{self, Reply},

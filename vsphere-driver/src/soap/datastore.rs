@@ -72,3 +72,24 @@ impl Client {
             .await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::soap::replies;
+
+    #[test]
+    fn found_files_have_path_and_size() {
+        let file = |path: &str| FoundFile {
+            path: path.into(),
+            size: Some(4096),
+        };
+        assert_eq!(
+            FoundFiles::of(&replies::property("files", "info.result")),
+            FoundFiles {
+                folder_path: "[LocalDS_0]".into(),
+                files: vec![file("n0000"), file("n0001")],
+            }
+        );
+    }
+}

@@ -90,7 +90,7 @@ impl VimFault {
         self.detail.str("name")
     }
 
-    /// The file, of a `FileFault`: `[datastore] path`.
+    /// The file, of a `FileFault`, as the server writes it.
     pub fn file(&self) -> Option<&str> {
         self.detail.str("file")
     }
@@ -149,4 +149,106 @@ fn base_of(type_name: &str) -> Option<&'static str> {
         .lines()
         .filter_map(|line| line.split_once(' '))
         .find_map(|(name, base)| (name == type_name).then_some(base))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::soap::{replies, xml::Limits};
+
+    #[test]
+    fn each_recorded_fault_has_its_type_and_what_it_is_about() {
+        for (reply, shown, object, name) in [
+            (
+                "not_authenticated",
+                "NotAuthenticated",
+                Some("ServiceInstance:ServiceInstance"),
+                None,
+            ),
+            ("invalid_login", "InvalidLogin: Login failure", None, None),
+            (
+                "duplicate_name",
+                "DuplicateName",
+                Some("Folder:group-61"),
+                Some("f1"),
+            ),
+            (
+                "object_not_found",
+                "ManagedObjectNotFound: managed object not found: VirtualMachine:vm-99999",
+                Some("VirtualMachine:vm-99999"),
+                None,
+            ),
+            (
+                "no_permission",
+                "NoPermission: Permission to perform this operation was denied.",
+                Some("Folder:group-v3"),
+                None,
+            ),
+        ] {
+            let fault = replies::fault(reply);
+            assert_eq!(fault.to_string(), shown, "{reply}");
+            let found = fault.object().map(|object| object.to_string());
+            assert_eq!((found.as_deref(), fault.name()), (object, name), "{reply}");
+        }
+    }
+
+    #[test]
+    fn no_session_is_not_taken_for_a_missing_privilege() {
+        let (session, privilege) = (
+            replies::fault("not_authenticated"),
+            replies::fault("no_permission"),
+        );
+        assert!(session.is_not_authenticated() && session.is_a("NoPermission"));
+        assert!(!session.is("NoPermission"));
+        assert!(privilege.is("NoPermission") && !privilege.is_not_authenticated());
+    }
+
+    #[test]
+    fn each_missing_privilege_is_named_once() {
+        let fault = replies::fault("no_permission");
+        let privileges: Vec<_> = fault.privileges().collect();
+        assert_eq!(
+            privileges,
+            [
+                "VirtualMachine.Inventory.Create",
+                "VirtualMachine.Config.AddNewDisk"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_error_of_a_task_is_a_fault_with_its_properties() {
+        let failed = VimFault::of_localized(&replies::property("task_failed", "info.error"));
+        assert_eq!(
+            (&*failed.type_name, failed.existing_state()),
+            ("InvalidPowerState", Some("poweredOn"))
+        );
+        let missing =
+            VimFault::of_localized(&replies::property("files_folder_missing", "info.error"));
+        let types: Vec<_> = missing.types().collect();
+        assert_eq!(
+            types,
+            ["FileNotFound", "FileFault", "VimFault", "MethodFault"]
+        );
+        assert_eq!(missing.file(), Some("nope"));
+    }
+
+    #[test]
+    fn a_fault_of_a_type_that_is_not_known_keeps_its_name() {
+        let xml = "<Fault><faultstring>new</faultstring><detail><ReallyNewFault/></detail></Fault>";
+        let fault = Element::parse(xml.as_bytes(), Limits::DEFAULT).unwrap();
+        let fault = VimFault::of_soap(&fault);
+        assert_eq!(fault.to_string(), "ReallyNew: new");
+        assert_eq!(fault.types().collect::<Vec<_>>(), ["ReallyNew"]);
+        assert_eq!(VimFault::default().to_string(), "fault without a type");
+    }
+
+    #[test]
+    fn the_types_that_reasons_are_given_for_exist() {
+        for row in contract::reason::TABLE {
+            for fault in row.faults {
+                assert!(base_of(fault).is_some(), "{} lists {fault}", row.name);
+            }
+        }
+    }
 }

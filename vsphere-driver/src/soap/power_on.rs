@@ -54,3 +54,40 @@ impl PowerOnResult {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::soap::replies;
+
+    #[test]
+    fn each_machine_is_in_the_list_it_belongs_to() {
+        let vm = |id: &str| MoRef::new("VirtualMachine", id);
+        let task = Some(MoRef::new("Task", "task-70"));
+        let recorded = PowerOnResult::of(&replies::property("power_on", "info.result"));
+        let started = Attempted {
+            vm: vm("vm-63"),
+            task,
+        };
+        assert_eq!(
+            recorded,
+            PowerOnResult {
+                attempted: vec![started],
+                ..PowerOnResult::default()
+            }
+        );
+        let PowerOnResult {
+            attempted,
+            not_attempted,
+            recommendations,
+        } = PowerOnResult::of(&replies::property("power_on_mixed", "info.result"));
+        let placed = Attempted {
+            vm: vm("vm-1"),
+            task: None,
+        };
+        assert_eq!((&attempted[..], recommendations), (&[placed][..], 1));
+        assert_eq!(not_attempted[0].vm, vm("vm-2"));
+        let why = not_attempted[0].fault.to_string();
+        assert_eq!(why, "NoCompatibleHost: no host has the network");
+    }
+}

@@ -14,6 +14,8 @@ pub use self::{
 };
 
 use self::retrieve::Page;
+#[cfg(test)]
+pub(super) use self::{retrieve::read_objects, update_set::read_updates};
 use super::{Client, Error, MoRef, Request};
 use std::time::Duration;
 

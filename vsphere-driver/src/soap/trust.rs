@@ -186,6 +186,10 @@ fn tls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Erro
 fn words(problem: &CertificateError) -> String {
     match problem {
         CertificateError::UnknownIssuer => "signed by an unknown authority".into(),
+        // As after the authority of vCenter was made anew.
+        CertificateError::BadSignature => {
+            "signed by a namesake of the authority that is trusted, with another key".into()
+        }
         CertificateError::ApplicationVerificationFailure => {
             "its SHA-256 is not the one that is trusted".into()
         }

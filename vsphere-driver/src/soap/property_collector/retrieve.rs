@@ -86,3 +86,75 @@ fn read_property(cursor: &mut Cursor<'_>) -> Result<Option<(String, Element)>, I
     }
     Ok(name.zip(value))
 }
+
+/// The objects of a page, for tests of what is in them.
+#[cfg(test)]
+pub(in crate::soap) fn read_objects(
+    cursor: &mut Cursor<'_>,
+) -> Result<Vec<ObjectContent>, InvalidXml> {
+    Page::read(cursor).map(|page| page.objects)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::soap::{
+        replies,
+        reply::{self, Reply},
+        xml::Limits,
+    };
+
+    fn page(document: &[u8]) -> Page {
+        match reply::read(document, Limits::DEFAULT, |cursor, _| Page::read(cursor)) {
+            Ok(Reply::Answer(page)) => page,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_page_has_its_objects_and_says_that_there_is_more() {
+        let page = page(&replies::recorded("retrieve"));
+        let token = page.token.as_deref();
+        assert_eq!(token, Some("8ea75fee-9ff8-4f61-a19f-539b0c492697"));
+        let found: Vec<_> = page
+            .objects
+            .iter()
+            .map(|object| {
+                let name = object.property("name").unwrap().text();
+                (
+                    object.object.to_string(),
+                    name,
+                    object.property("parent").unwrap().moref(),
+                )
+            })
+            .collect();
+        let below = |kind: &str, id: &str| Some(MoRef::new(kind, id));
+        assert_eq!(
+            found,
+            [
+                (
+                    "Datacenter:datacenter-1".into(),
+                    "DC0",
+                    below("Folder", "group-d1")
+                ),
+                (
+                    "Folder:group-2".into(),
+                    "vm",
+                    below("Datacenter", "datacenter-1")
+                ),
+                (
+                    "Folder:group-3".into(),
+                    "host",
+                    below("Datacenter", "datacenter-1")
+                ),
+            ]
+        );
+    }
+
+    #[test]
+    fn nothing_found_is_an_empty_page() {
+        let nothing = "<s:Envelope xmlns:s='s'><s:Body><R></R></s:Body></s:Envelope>";
+        let page = page(nothing.as_bytes());
+        assert!(page.objects.is_empty() && page.token.is_none());
+    }
+}

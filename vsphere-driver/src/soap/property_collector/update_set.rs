@@ -243,3 +243,100 @@ impl MissingObject {
         })
     }
 }
+
+/// An update set, for tests of what is in it.
+#[cfg(test)]
+pub(in crate::soap) fn read_updates(
+    cursor: &mut Cursor<'_>,
+) -> Result<Option<UpdateSet>, InvalidXml> {
+    UpdateSet::read(cursor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::soap::replies;
+
+    fn vm(number: u8) -> MoRef {
+        MoRef::new("VirtualMachine", format!("vm-{number}"))
+    }
+
+    #[test]
+    fn a_truncated_set_has_its_objects_and_says_that_there_is_more() {
+        let set = replies::updates("updates");
+        assert_eq!((&*set.version, set.truncated), ("-", true));
+        let [filter] = &set.filters[..] else {
+            panic!("{set:?}")
+        };
+        let [update] = &filter.objects[..] else {
+            panic!("{filter:?}")
+        };
+        assert_eq!(
+            (update.kind, &update.object),
+            (ObjectChange::Enter, &vm(63))
+        );
+        let values: Vec<_> = update
+            .changes
+            .iter()
+            .map(|change| (&*change.path, change.op, change.value.as_ref().unwrap()))
+            .map(|(path, op, value)| (path, op, value.xsi_type(), value.text()))
+            .collect();
+        assert_eq!(
+            values,
+            [
+                ("name", ChangeOp::Assign, "string", "n0000"),
+                (
+                    "runtime.powerState",
+                    ChangeOp::Assign,
+                    "VirtualMachinePowerState",
+                    "poweredOn"
+                ),
+                (
+                    r#"config.extraConfig["hcp-vsphere.slot"]"#,
+                    ChangeOp::Assign,
+                    "OptionValue",
+                    ""
+                ),
+                (
+                    "config.files",
+                    ChangeOp::Assign,
+                    "VirtualMachineFileInfo",
+                    ""
+                ),
+            ]
+        );
+        let slot = update.changes[2].value.as_ref().unwrap().str("value");
+        assert_eq!(slot, Some("0"));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said_and_what_is_not_known_is_skipped() {
+        let set = replies::updates("updates_missing");
+        assert_eq!((&*set.version, set.truncated), ("8", false));
+        let FilterUpdate {
+            filter,
+            objects,
+            missing,
+        } = &set.filters[0];
+        assert_eq!(filter, &MoRef::new("PropertyFilter", "session[1]f"));
+        assert_eq!(missing[0].object, vm(4));
+        assert!(missing[0].fault.is("ManagedObjectNotFound"));
+
+        let kinds: Vec<_> = objects.iter().map(|o| (o.kind, o.object.clone())).collect();
+        assert_eq!(
+            kinds,
+            [(ObjectChange::Modify, vm(1)), (ObjectChange::Leave, vm(3))]
+        );
+        let ObjectUpdate {
+            changes, missing, ..
+        } = &objects[0];
+        let removed = PropertyChange {
+            path: "config.files".into(),
+            op: ChangeOp::IndirectRemove,
+            value: None,
+        };
+        assert_eq!(changes[..], [removed]);
+        assert_eq!(missing[0].path, r#"config.extraConfig["a"]"#);
+        assert_eq!(missing[0].fault.to_string(), "NoPermission: no");
+    }
+}
