@@ -1,5 +1,7 @@
 //! Objects to test with.
 
+pub(crate) mod hub;
+
 use crate::{
     crd::{FINALIZER, VMwareNodePoolTemplate},
     driver::{Fault, Kind, Machine, Ownership, Placement, Power, Retry, State},

@@ -312,3 +312,6 @@ impl From<finalizer::Error<Self>> for Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

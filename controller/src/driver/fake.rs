@@ -1,1 +1,326 @@
-//! A driver in memory, for tests.
+//! A driver in memory, with a vCenter in which everything succeeds at once unless told otherwise.
+
+use super::{
+    Answer, Caller, Changes, Driver, Event, Fault, Freshness, IsoSource, Kind, Login, Machine,
+    MachineRef, MachineSpec, Message, On, Owner, Ownership, Placement, Power, Retry, State,
+    Tombstone, Vcenter, Wanted, spec_hash,
+};
+use contract::identity::{MachineKey, serial_number};
+use futures::{StreamExt as _, stream};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio::sync::broadcast;
+use tokio_stream::wrappers::BroadcastStream;
+
+/// Messages that a slow watcher may be behind.
+const BEHIND: usize = 1024;
+
+/// A driver in memory; clones are the same one.
+#[derive(Clone, Debug)]
+pub struct FakeDriver(Arc<Mutex<World>>);
+
+#[derive(Debug)]
+struct World {
+    run: u32,
+    connected: Vec<Login>,
+    machines: BTreeMap<MachineKey, Machine>,
+    revision: i64,
+    /// Machines stay in the state that their creation begins with.
+    slow: bool,
+    refusal: Option<Fault>,
+    calls: Vec<String>,
+    changes: broadcast::Sender<Event>,
+}
+
+// === impl FakeDriver ===
+
+impl Default for FakeDriver {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(World {
+            run: 1,
+            connected: Vec::new(),
+            machines: BTreeMap::new(),
+            revision: 0,
+            slow: false,
+            refusal: None,
+            calls: Vec::new(),
+            changes: broadcast::channel(BEHIND).0,
+        })))
+    }
+}
+
+impl FakeDriver {
+    /// What was called, in order, with slots.
+    pub fn calls(&self) -> Vec<String> {
+        self.lock().calls.clone()
+    }
+
+    /// Users that were connected, in order.
+    pub fn users(&self) -> Vec<String> {
+        let world = self.lock();
+        let users = world.connected.iter().map(|login| login.username.clone());
+        users.collect()
+    }
+
+    /// Slots that hold a machine.
+    pub fn slots(&self) -> Vec<i32> {
+        self.lock().machines.keys().map(|key| key.slot).collect()
+    }
+
+    /// From now on machines that are asked for stay in the making.
+    pub fn make_slowly(&self) {
+        self.lock().slow = true;
+    }
+
+    /// Ends the making of those that are in it.
+    pub fn finish(&self) {
+        let mut world = self.lock();
+        world.slow = false;
+        let machines: Vec<_> = world.machines.values().cloned().collect();
+        for machine in machines {
+            world.put(Machine {
+                moref: format!("vm-{}", machine.slot().unwrap_or_default()),
+                state: State::Running,
+                power: Some(Power::On),
+                ..machine
+            });
+        }
+    }
+
+    /// From now on each mutation is refused so, or none.
+    pub fn refuse(&self, fault: Option<Fault>) {
+        self.lock().refusal = fault;
+    }
+
+    /// Changes a machine, as somebody in vCenter would.
+    pub fn change(&self, slot: i32, change: impl FnOnce(&mut Machine)) {
+        let mut world = self.lock();
+        let found = world
+            .machines
+            .values()
+            .find(|found| found.slot() == Some(slot));
+        if let Some(mut machine) = found.cloned() {
+            change(&mut machine);
+            world.put(machine);
+        }
+    }
+
+    /// Removes a machine, as somebody in vCenter would.
+    pub fn remove(&self, slot: i32) {
+        let mut world = self.lock();
+        let key = world.machines.keys().find(|key| key.slot == slot).cloned();
+        if let Some(key) = key {
+            world.remove(&key);
+        }
+    }
+
+    /// Is killed and started again: all vCenters are forgotten, all streams end.
+    pub fn restart(&self) {
+        let mut world = self.lock();
+        world.run += 1;
+        world.connected.clear();
+        world.changes = broadcast::channel(BEHIND).0;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, World> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(&self, vcenter: &str, call: String) -> Result<MutexGuard<'_, World>, Fault> {
+        let mut world = self.lock();
+        world.calls.push(call);
+        if !vcenter.starts_with(&format!("vc-{}-", world.run)) {
+            return Err(unknown());
+        }
+        Ok(world)
+    }
+}
+
+impl Driver for FakeDriver {
+    async fn connect(&self, _: &Caller, login: &Login) -> Result<Vcenter, Fault> {
+        let mut world = self.lock();
+        world.calls.push("connect".into());
+        world.connected.push(login.clone());
+        Ok(Vcenter {
+            name: format!("vc-{}-{}", world.run, login.username),
+            instance_uuid: format!("uuid of {}", login.server),
+            freshness: connected(),
+        })
+    }
+
+    async fn disconnect(&self, _: &Caller, vcenter: &str) -> Result<(), Fault> {
+        self.lock().calls.push(format!("disconnect {vcenter}"));
+        Ok(())
+    }
+
+    async fn check_placement(&self, vcenter: &str, _: &MachineSpec) -> Result<Placement, Fault> {
+        drop(self.enter(vcenter, "check".into())?);
+        Ok(Placement {
+            folder: "/DC0/vm".into(),
+            ..Placement::default()
+        })
+    }
+
+    async fn ensure_iso(&self, on: On<'_>, _: &Owner, iso: &IsoSource) -> Result<String, Fault> {
+        drop(self.enter(on.vcenter, "iso".into())?);
+        Ok(iso.datastore_path.clone())
+    }
+
+    async fn ensure(&self, on: On<'_>, wanted: &Wanted<'_>) -> Result<Vec<Answer>, Fault> {
+        let slots: Vec<_> = wanted.identities.iter().map(|(slot, _)| *slot).collect();
+        let mut world = self.enter(on.vcenter, format!("ensure {slots:?}"))?;
+        if let Some(fault) = &world.refusal {
+            return Err(fault.clone());
+        }
+        let hash = spec_hash(wanted.spec);
+        let answer = |(slot, name): &(i32, String)| {
+            let key = MachineKey {
+                hub_id: on.caller.hub_id.clone(),
+                owner_uid: wanted.owner.uid.clone(),
+                slot: *slot,
+            };
+            world.ensure(&key, name, &hash)
+        };
+        Ok(wanted.identities.iter().map(answer).collect())
+    }
+
+    async fn delete(&self, on: On<'_>, machines: &[MachineRef]) -> Result<Vec<Answer>, Fault> {
+        let slots: Vec<_> = machines.iter().map(|machine| machine.key.slot).collect();
+        let mut world = self.enter(on.vcenter, format!("delete {slots:?}"))?;
+        if let Some(fault) = &world.refusal {
+            return Err(fault.clone());
+        }
+        let answer = |machine: &MachineRef| {
+            let found = world.remove(&machine.key);
+            let machine = found.unwrap_or_else(|| blank(&machine.key, ""));
+            Answer {
+                machine: Machine {
+                    state: State::Gone,
+                    ..machine
+                },
+                fault: None,
+            }
+        };
+        Ok(machines.iter().map(answer).collect())
+    }
+
+    async fn watch(&self, on: On<'_>, _: Option<&str>) -> Result<Changes, Fault> {
+        let world = self.enter(on.vcenter, "watch".into())?;
+        let snapshot = [
+            Event::Bookmark(connected()),
+            Event::SnapshotBegin {
+                run_id: world.run.to_string(),
+            },
+            changed(world.machines.values().cloned().collect()),
+            Event::SnapshotEnd,
+        ];
+        let changes = BroadcastStream::new(world.changes.subscribe());
+        let changes = changes.filter_map(|event| std::future::ready(event.ok()));
+        let changes = stream::iter(snapshot).chain(changes);
+        let message = |event| {
+            Ok(Message {
+                event,
+                token: String::new(),
+            })
+        };
+        Ok(changes.map(message).boxed())
+    }
+}
+
+// === impl World ===
+
+impl World {
+    fn put(&mut self, machine: Machine) {
+        let Some(key) = machine.key.clone() else {
+            return;
+        };
+        self.revision += 1;
+        let machine = Machine {
+            revision: self.revision,
+            ..machine
+        };
+        self.machines.insert(key, machine.clone());
+        // Nobody may be watching.
+        let _ = self.changes.send(changed(vec![machine]));
+    }
+
+    fn ensure(&mut self, key: &MachineKey, name: &str, hash: &str) -> Answer {
+        if !self.machines.contains_key(key) {
+            self.put(Machine {
+                spec_hash: hash.into(),
+                ..blank(key, name)
+            });
+        }
+        let creating = self.machines.get(key).cloned();
+        let mut machine = creating.unwrap_or_else(|| blank(key, name));
+        if !self.slow {
+            machine.moref = format!("vm-{}", key.slot);
+            (machine.state, machine.power) = (State::Running, Some(Power::On));
+            self.put(machine.clone());
+            machine.revision = self.revision;
+        }
+        Answer {
+            machine,
+            fault: None,
+        }
+    }
+
+    fn remove(&mut self, key: &MachineKey) -> Option<Machine> {
+        let machine = self.machines.remove(key)?;
+        let tombstone = Tombstone {
+            key: Some(key.clone()),
+            instance_uuid: machine.instance_uuid.clone(),
+            moref: machine.moref.clone(),
+            gone: true,
+        };
+        let _ = self.changes.send(Event::Changes {
+            changed: vec![],
+            removed: vec![tombstone],
+        });
+        Some(machine)
+    }
+}
+
+fn changed(machines: Vec<Machine>) -> Event {
+    Event::Changes {
+        changed: machines,
+        removed: vec![],
+    }
+}
+
+fn blank(key: &MachineKey, name: &str) -> Machine {
+    Machine {
+        name: name.into(),
+        instance_uuid: key.instance_uuid().to_string(),
+        bios_uuid: key.bios_uuid().to_string(),
+        serial_number: serial_number(key.bios_uuid()),
+        moref: String::new(),
+        ownership: Ownership::Ours,
+        state: State::Creating,
+        power: None,
+        fault: None,
+        spec_hash: String::new(),
+        companion_template: String::new(),
+        revision: 0,
+        key: Some(key.clone()),
+    }
+}
+
+fn connected() -> Freshness {
+    Freshness {
+        connected: true,
+        fault: None,
+    }
+}
+
+fn unknown() -> Fault {
+    Fault {
+        word: "VCenterUnknown",
+        message: "no such vCenter. Connect anew".into(),
+        retry: Retry::Recover,
+        after: None,
+        kind: Kind::VcenterUnknown,
+    }
+}

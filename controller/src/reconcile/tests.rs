@@ -1,0 +1,268 @@
+//! Whole scenarios, on a hub and a driver in memory.
+
+use crate::{
+    crd::{PAUSED, VMwareNodePoolTemplateStatus as Status},
+    driver::{Power, Retry, State},
+    fixtures::{fault, hub::Hub},
+};
+use serde_json::json;
+
+fn counts(desired: i32, current: i32, ready: i32) -> impl Fn(Option<&Status>) -> bool {
+    move |status| {
+        status.is_some_and(|status| {
+            let seen = (
+                status.desired_replicas,
+                status.current_replicas,
+                status.ready_replicas,
+            );
+            seen == (Some(desired), Some(current), Some(ready))
+        })
+    }
+}
+
+fn verdict(status: &Status, type_: &str) -> Option<(String, String)> {
+    let condition = status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == type_)?;
+    Some((condition.status.clone(), condition.reason.clone()))
+}
+
+fn has(type_: &'static str, holds: &str, why: &str) -> impl Fn(Option<&Status>) -> bool {
+    let expected = Some((holds.to_owned(), why.to_owned()));
+    move |status| status.is_some_and(|status| verdict(status, type_) == expected)
+}
+
+fn slots(hub: &Hub) -> Vec<i32> {
+    let status = hub.template().unwrap().status.unwrap();
+    status
+        .vm_status
+        .iter()
+        .filter_map(|entry| entry.slot)
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn machines_are_made_and_told_of() {
+    let mut hub = Hub::new(&json!({"replicas": 3}));
+    hub.until("three machines", counts(3, 3, 3)).await;
+    hub.until("ready", has("Ready", "True", "AllReady")).await;
+    let status = hub.template().unwrap().status.unwrap();
+    assert_eq!(status.next_slot, Some(4));
+    let first = &status.vm_status[0];
+    assert_eq!(
+        (
+            first.name.as_str(),
+            first.phase.as_str(),
+            first.power_state.as_str()
+        ),
+        ("pool-n01", "Running", "poweredOn")
+    );
+    assert_eq!(status.iso_path.as_deref(), Some("[ds] iso/agent.iso"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn slots_are_written_down_before_machines_are_asked_for() {
+    let mut hub = Hub::new(&json!({"replicas": 2}));
+    hub.until("two machines", counts(2, 2, 2)).await;
+    let journal = hub.journal();
+    let first = journal.iter().find(|line| line.contains("next=3"));
+    assert_eq!(first.unwrap(), "status next=3 made=0");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_settled_template_is_neither_written_nor_asked_for_again() {
+    let mut hub = Hub::new(&json!({"replicas": 2}));
+    hub.until("ready", has("Ready", "True", "AllReady")).await;
+    let (written, called) = (hub.journal(), hub.driver.calls());
+    hub.driver.change(1, |_| ());
+    for _ in 0..5 {
+        let template = hub.template().unwrap();
+        hub.step(template).await;
+    }
+    assert_eq!(hub.journal(), written);
+    let called_since = hub.driver.calls().split_off(called.len());
+    assert!(
+        !called_since.iter().any(|call| call.starts_with("ensure")),
+        "{called_since:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn scaling_down_takes_the_highest_and_up_again_takes_new_ones() {
+    let mut hub = Hub::new(&json!({"replicas": 3}));
+    hub.until("three machines", counts(3, 3, 3)).await;
+    hub.edit(|template| template["spec"]["replicas"] = 1.into());
+    hub.until("one machine", counts(1, 1, 1)).await;
+    assert_eq!(hub.driver.slots(), [1]);
+    hub.edit(|template| template["spec"]["replicas"] = 2.into());
+    hub.until("two machines", counts(2, 2, 2)).await;
+    assert_eq!(hub.driver.slots(), [1, 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_template_goes_after_its_machines() {
+    let mut hub = Hub::new(&json!({"replicas": 2}));
+    hub.until("two machines", counts(2, 2, 2)).await;
+    hub.delete();
+    hub.until("gone", |status| status.is_none()).await;
+    assert!(hub.driver.slots().is_empty());
+    assert_eq!(hub.journal().last().unwrap(), "finalizer removed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_driver_that_is_killed_in_the_middle_loses_and_doubles_nothing() {
+    let mut hub = Hub::new(&json!({"replicas": 3}));
+    hub.driver.make_slowly();
+    hub.until("three slots", |status| {
+        status.is_some_and(|status| status.vm_status.len() == 3)
+    })
+    .await;
+    hub.driver.restart();
+    hub.driver.finish();
+    hub.until("three machines", counts(3, 3, 3)).await;
+    assert_eq!(hub.driver.slots(), [1, 2, 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_controller_that_is_killed_carries_on() {
+    let mut hub = Hub::new(&json!({"replicas": 3}));
+    hub.driver.make_slowly();
+    hub.until("three slots", |status| {
+        status.is_some_and(|status| status.vm_status.len() == 3)
+    })
+    .await;
+    hub.restart_controller();
+    hub.driver.finish();
+    hub.until("three machines", counts(3, 3, 3)).await;
+    assert_eq!(hub.driver.slots(), [1, 2, 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slot_that_was_written_down_and_never_asked_for_is_proved_empty() {
+    let mut hub = Hub::new(&json!({"replicas": 2}));
+    hub.driver.refuse(Some(fault(Retry::Slow)));
+    hub.until("a refusal", has("VMsCreated", "False", "SomeFault"))
+        .await;
+    assert_eq!((slots(&hub), hub.driver.slots().len()), (vec![1, 2], 0));
+    hub.delete();
+    hub.driver.refuse(None);
+    hub.until("gone", |status| status.is_none()).await;
+    assert!(hub.driver.calls().contains(&"delete [1, 2]".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_somebody_deleted_is_replaced_under_a_new_number() {
+    let mut hub = Hub::new(&json!({"replicas": 2}));
+    hub.until("two machines", counts(2, 2, 2)).await;
+    hub.driver.remove(1);
+    hub.until("another one", |status| {
+        status.is_some_and(|status| status.next_slot == Some(4)) && counts(2, 2, 2)(status)
+    })
+    .await;
+    assert_eq!(hub.driver.slots(), [2, 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_somebody_switched_off_is_left_off_and_told_of() {
+    let mut hub = Hub::new(&json!({"replicas": 1}));
+    hub.until("ready", has("Ready", "True", "AllReady")).await;
+    hub.driver.change(1, |machine| {
+        (machine.state, machine.power) = (State::Off, Some(Power::Off));
+    });
+    hub.until("off", counts(1, 1, 0)).await;
+    let status = hub.template().unwrap().status.unwrap();
+    assert!(status.vm_status[0].message.starts_with("PoweredOffOutside"));
+    assert!(hub.journal().contains(&"event VMPoweredOff".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rotated_secret_is_used_at_once_and_the_old_session_is_given_up() {
+    let mut hub = Hub::new(&json!({"replicas": 1}));
+    hub.until("one machine", counts(1, 1, 1)).await;
+    // `v`
+    hub.rotate(Some("dg=="));
+    hub.edit(|template| template["spec"]["replicas"] = 2.into());
+    hub.until("two machines", counts(2, 2, 2)).await;
+    assert_eq!(hub.driver.users(), ["u", "v"]);
+    assert!(hub.driver.calls().contains(&"disconnect vc-1-u".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_its_secret_a_template_keeps_everything_and_says_so() {
+    let mut hub = Hub::new(&json!({"replicas": 2}));
+    hub.until("two machines", counts(2, 2, 2)).await;
+    hub.rotate(None);
+    hub.until(
+        "no Secret",
+        has("VSphereConnected", "False", "CredentialsNotFound"),
+    )
+    .await;
+    let status = hub.template().unwrap().status.unwrap();
+    assert!(has("Ready", "Unknown", "NotSeen")(Some(&status)));
+    assert_eq!((slots(&hub), hub.driver.slots()), (vec![1, 2], vec![1, 2]));
+    assert!(counts(2, 2, 2)(Some(&status)));
+
+    hub.delete();
+    for _ in 0..5 {
+        let template = hub.template().unwrap();
+        hub.step(template).await;
+    }
+    assert!(hub.template().is_some(), "the finalizer stays");
+    hub.rotate(Some("dQ=="));
+    hub.until("gone", |status| status.is_none()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_template_is_followed_and_not_acted_upon() {
+    let mut hub = Hub::new(&json!({"replicas": 1}));
+    hub.until("one machine", counts(1, 1, 1)).await;
+    hub.edit(|template| {
+        template["metadata"]["annotations"] = json!({PAUSED: "true"});
+        template["spec"]["replicas"] = 3.into();
+    });
+    hub.until("paused", has("Paused", "True", "Paused")).await;
+    hub.driver.change(1, |machine| {
+        (machine.state, machine.power) = (State::Off, Some(Power::Off));
+    });
+    hub.until("followed", counts(3, 1, 0)).await;
+    assert_eq!(hub.driver.slots(), [1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_pool_is_not_served_yet_and_that_is_said() {
+    let change = json!({"replicas": 2, "testMode": false, "nodePoolRef": {"name": "pool"}});
+    let mut hub = Hub::new(&change);
+    hub.until(
+        "said",
+        has("NodePoolFound", "Unknown", "NodePoolsUnsupported"),
+    )
+    .await;
+    hub.until("connected", has("VSphereConnected", "True", "Connected"))
+        .await;
+    assert!(hub.driver.slots().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_iso_from_a_url_is_refused_with_the_way_out() {
+    let change = json!({"agentISO": {"type": "url", "url": "https://images/a.iso"}});
+    let mut hub = Hub::new(&change);
+    hub.until("said", has("ISOReady", "False", "ISOSourceUnsupported"))
+        .await;
+    hub.until("held", has("VMsCreated", "False", "ISOSourceUnsupported"))
+        .await;
+    assert!(hub.driver.slots().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stale_epoch_ends_the_process() {
+    let mut hub = Hub::new(&json!({"replicas": 1}));
+    let stale = crate::driver::Fault {
+        kind: crate::driver::Kind::StaleEpoch,
+        ..fault(Retry::Never)
+    };
+    hub.driver.refuse(Some(stale));
+    hub.until("a refusal", has("VMsCreated", "False", "SomeFault"))
+        .await;
+    assert!(hub.context.deposed.is_cancelled());
+}
