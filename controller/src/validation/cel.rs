@@ -72,10 +72,8 @@ impl Rule {
 fn same_namespace(path: &str) -> String {
     let parent = path.rsplit_once('.').map_or(path, |(parent, _)| parent);
     let (absent, map) = (absent(parent), at(parent));
-    format!(
-        "{absent} || {map}.all(key, !(key in ['namespace', '__namespace__']) || \
-         {map}[key] in [null, '', request.namespace])"
-    )
+    let other = format!("{map}[key] != null && !({map}[key] in ['', request.namespace])");
+    format!("{absent} || {map}.all(key, !(key in ['namespace', '__namespace__'] && {other}))")
 }
 
 fn at(path: &str) -> String {
