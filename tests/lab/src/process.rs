@@ -55,6 +55,10 @@ impl Program {
     }
 
     /// Adds an argument and its value.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "so that callers need not borrow"
+    )]
     pub fn option(self, name: &str, value: impl ToString) -> Self {
         self.arguments([name.to_owned(), value.to_string()])
     }
@@ -216,6 +220,11 @@ impl Process {
         kill_process(pid, signal)
             .map_err(Into::into)
             .doing("signalling", self.log.path())
+    }
+
+    /// The most memory that it has had, in MB.
+    pub fn peak_memory_mb(&self) -> Result<f64> {
+        recorded::peak_memory_mb(self.id())
     }
 
     /// What is needed to find it again from another process.

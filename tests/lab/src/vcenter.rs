@@ -22,7 +22,7 @@ use crate::{files, secret};
 pub const USERNAME: &str = "hcp@vsphere.local";
 
 /// How long the simulator may take to start.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// What the simulator says as soon as it listens.
 #[derive(Debug, Clone, Deserialize)]

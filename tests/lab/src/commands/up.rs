@@ -17,9 +17,6 @@ const START: Duration = Duration::from_secs(1200);
 /// Starts a lab that stays.
 pub(crate) async fn run(up: &Up) -> anyhow::Result<()> {
     let folder = files::lab_folder();
-    if State::read(&folder)?.is_some() {
-        bail!("a lab is running already; end it with `cargo lab down`");
-    }
     clear(&folder)?;
     // Built here, where the person sees how far it is.
     lab::tools::all().await?;
@@ -32,8 +29,11 @@ pub(crate) async fn run(up: &Up) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What an earlier lab left behind would be taken for this one's.
+/// Makes room for a lab: what an earlier one left behind would be taken for this one's.
 pub(super) fn clear(folder: &Path) -> anyhow::Result<()> {
+    if State::read(folder)?.is_some() {
+        bail!("a lab is running already; end it with `cargo lab down`");
+    }
     if folder.exists() {
         std::fs::remove_dir_all(folder)?;
     }

@@ -34,7 +34,7 @@ pub struct Access {
 
 #[derive(Debug)]
 enum Held {
-    Own(Hub),
+    Own(Box<Hub>),
     Turn(OwnedMutexGuard<Option<Shared>>),
 }
 
@@ -53,7 +53,7 @@ impl Access {
     pub(crate) async fn own(hub: Hub) -> Result<Self> {
         let client = hub.client().await?;
         Ok(Self {
-            held: Held::Own(hub),
+            held: Held::Own(Box::new(hub)),
             client,
         })
     }

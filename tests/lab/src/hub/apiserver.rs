@@ -12,7 +12,7 @@ use crate::process::{Process, Program};
 use crate::{files, ports};
 
 /// How long it may take to start; two busy cores need their time.
-const START: Duration = Duration::from_secs(120);
+const START: Duration = Duration::from_mins(2);
 
 /// Starts it, waits until it is ready, and returns it with a kubeconfig file.
 pub(super) async fn start(

@@ -21,7 +21,6 @@ use crate::{files, secret};
 
 /// Builds a [`Lab`].
 #[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "each part is there or not")]
 pub struct Builder {
     hub: HubKind,
     driver: bool,

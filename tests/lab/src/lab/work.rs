@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Lab;
+use super::{Lab, Site};
 use crate::error::{Doing as _, Error, Result};
 use crate::vcenter::USERNAME;
 
@@ -36,12 +36,17 @@ impl Lab {
 
     /// Puts a small ISO 9660 image on the datastore.
     pub async fn upload_iso(&self) -> Result<String> {
+        self.upload_iso_to(self.first_site()).await
+    }
+
+    /// The same, in any of several vCenters.
+    pub async fn upload_iso_to(&self, site: &Site) -> Result<String> {
         let file = self.folder().join("agent.iso");
         let (begin, magic) = DESCRIPTOR;
         let mut image = vec![0; begin + 2048];
         image[begin..begin + magic.len()].copy_from_slice(magic);
         std::fs::write(&file, image).doing("writing", &file)?;
-        let govc = self.vcenter().govc();
+        let govc = site.vcenter.govc();
         let (folder, _) = ISO
             .split_once('/')
             .ok_or(Error::Missing("folder of ISOs"))?;

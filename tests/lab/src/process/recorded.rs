@@ -75,6 +75,16 @@ impl Recorded {
     }
 }
 
+/// `VmHWM` of a process, which the kernel tells in KiB.
+pub(super) fn peak_memory_mb(id: u32) -> Result<f64> {
+    let path = PathBuf::from(format!("/proc/{id}/status"));
+    let text = fs::read_to_string(&path).doing("reading", &path)?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u32>().ok());
+    let kib = kib.ok_or(Error::Missing("VmHWM of a process"))?;
+    Ok(f64::from(kib) * 1024.0 / 1e6)
+}
+
 fn stat_file(id: u32) -> PathBuf {
     PathBuf::from(format!("/proc/{id}/stat"))
 }

@@ -143,7 +143,10 @@ impl Forwarder {
 async fn named(request: Request<Incoming>) -> Result<(String, Request<Body>), Cut> {
     let (mut parts, body) = request.into_parts();
     parts.headers.remove(CONNECTION);
-    let kind = parts.headers.get(CONTENT_TYPE).map(|kind| kind.as_bytes());
+    let kind = parts
+        .headers
+        .get(CONTENT_TYPE)
+        .map(http::HeaderValue::as_bytes);
     if !kind.is_some_and(|kind| kind.starts_with(b"text/xml")) {
         let name = format!("HTTP {}", parts.method);
         return Ok((

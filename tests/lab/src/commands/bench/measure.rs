@@ -1,0 +1,162 @@
+//! One run: from the wish for machines to all of them on and in the status.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use kube::api::{Patch, PatchParams};
+use lab::Lab;
+use serde_json::{Value, json};
+
+/// The template's name.
+const NAME: &str = "bench";
+/// How long a run may take.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// What one run took.
+#[derive(Debug, Clone)]
+pub(super) struct Run {
+    pub(super) seconds: f64,
+    pub(super) by_method: BTreeMap<String, u64>,
+    pub(super) status_writes: u64,
+    pub(super) driver_mb: f64,
+    pub(super) controller_mb: f64,
+}
+
+impl Run {
+    pub(super) fn calls(&self) -> u64 {
+        self.by_method.values().sum()
+    }
+
+    pub(super) fn logins(&self) -> u64 {
+        self.by_method.get("Login").copied().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            out,
+            "{} calls, {} status writes",
+            self.calls(),
+            self.status_writes
+        )
+    }
+}
+
+/// Makes a template without machines, so that no run has to connect first.
+pub(super) async fn connect(lab: &Lab) -> anyhow::Result<()> {
+    lab.apply(&lab.template(NAME, 0)).await?;
+    until(lab, 0).await
+}
+
+/// Makes so many machines, measures it, and removes them again.
+pub(super) async fn run(lab: &Lab, vms: u32) -> anyhow::Result<Run> {
+    let writes = status_writes(lab).await?;
+    lab.proxy().reset();
+    let began = Instant::now();
+    scale(lab, vms).await?;
+    until(lab, vms).await?;
+    let seconds = began.elapsed().as_secs_f64();
+    let by_method = lab.proxy().counts().by_method();
+    let run = Run {
+        seconds,
+        by_method,
+        status_writes: status_writes(lab).await? - writes,
+        driver_mb: lab.driver()?.process()?.peak_memory_mb()?,
+        controller_mb: lab.controller()?.process()?.peak_memory_mb()?,
+    };
+    let machines = lab.vcenter().govc().machines().await?;
+    let on = machines.iter().filter(|machine| machine.on).count();
+    ensure!(
+        on == vms as usize,
+        "the status says {vms}, but govc sees {on} machines on"
+    );
+    scale(lab, 0).await?;
+    until(lab, 0).await?;
+    Ok(run)
+}
+
+async fn scale(lab: &Lab, vms: u32) -> anyhow::Result<()> {
+    let patch = Patch::Merge(json!({"spec": {"replicas": vms}}));
+    lab.templates()?
+        .patch(NAME, &PatchParams::default(), &patch)
+        .await?;
+    Ok(())
+}
+
+/// Waits until the status says that there are so many machines, all of them on.
+async fn until(lab: &Lab, vms: u32) -> anyhow::Result<()> {
+    let reached = |template: Option<&Value>| {
+        let template = template.unwrap_or(&Value::Null);
+        let status = &template["status"];
+        let seen = status["observedGeneration"] == template["metadata"]["generation"];
+        let number = |field: &str| status[field].as_u64().unwrap_or_default();
+        let listed = status["vmStatus"].as_array().map_or(0, Vec::len);
+        let all = u64::from(vms);
+        seen && number("readyReplicas") == all
+            && number("currentReplicas") == all
+            && listed == vms as usize
+            && connected(status)
+    };
+    Ok(lab.wait_for_template(NAME, PATIENCE, reached).await?)
+}
+
+fn connected(status: &Value) -> bool {
+    let conditions = status["conditions"].as_array().into_iter().flatten();
+    conditions
+        .clone()
+        .any(|it| it["type"] == "VSphereConnected" && it["status"] == "True")
+}
+
+/// Writes of the status that the API server has taken, by its own count.
+async fn status_writes(lab: &Lab) -> anyhow::Result<u64> {
+    let request = http::Request::get("/metrics").body(Vec::new())?;
+    let metrics = lab
+        .client()?
+        .request_text(request)
+        .await
+        .context("reading the hub's metrics")?;
+    Ok(metrics.lines().filter_map(status_write).sum())
+}
+
+/// The count in a line of metrics, if it counts writes of our status.
+fn status_write(line: &str) -> Option<u64> {
+    let (labels, count) = line
+        .strip_prefix("apiserver_request_total{")?
+        .rsplit_once("} ")?;
+    let has = |label: &str| labels.split(',').any(|it| it == label);
+    let write = [r#"verb="APPLY""#, r#"verb="PATCH""#, r#"verb="PUT""#]
+        .iter()
+        .any(|it| has(it));
+    let ours = has(r#"resource="vmwarenodepooltemplates""#) && has(r#"subresource="status""#);
+    if !(write && ours) {
+        return None;
+    }
+    // Written as a float where it is large.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is a count"
+    )]
+    count.parse::<f64>().ok().map(|count| count as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_writes_of_our_status_are_counted() {
+        let line = |verb, sub| {
+            format!(
+                r#"apiserver_request_total{{code="200",resource="vmwarenodepooltemplates",subresource="{sub}",verb="{verb}"}} 7"#
+            )
+        };
+        assert_eq!(status_write(&line("PATCH", "status")), Some(7));
+        assert_eq!(status_write(&line("GET", "status")), None);
+        assert_eq!(status_write(&line("PATCH", "")), None);
+        assert_eq!(status_write("# HELP apiserver_request_total {"), None);
+    }
+}
