@@ -127,7 +127,9 @@ mod tests {
         );
         for changes in [[state("error"), error.clone()], [error, state("error")]] {
             let mut task = Task::default();
-            changes.iter().for_each(|change| task.apply(change));
+            for change in &changes {
+                task.apply(change);
+            }
             let fault = task.outcome().unwrap().unwrap_err();
             assert_eq!(fault.to_string(), "DuplicateName: taken");
             assert_eq!(fault.name(), Some("n01"));

@@ -49,13 +49,11 @@ fn body(document: &[u8]) -> Element {
 fn outline(element: &Element) -> String {
     let object = element.moref().map(|object| object.kind);
     let kind = object.as_deref().unwrap_or(element.xsi_type());
-    let mut text = format!("{} ({kind}) {:?}\n", element.name(), element.text());
+    let mut lines = vec![format!("{} ({kind}) {:?}", element.name(), element.text())];
     for child in element.children() {
-        for line in outline(child).lines() {
-            text.push_str(&format!("  {line}\n"));
-        }
+        lines.extend(outline(child).lines().map(|line| format!("  {line}")));
     }
-    text
+    lines.join("\n")
 }
 
 fn requests() -> impl Iterator<Item = (&'static str, Request)> {
@@ -151,7 +149,7 @@ fn watching() -> [(&'static str, Request); 7] {
     let default = MoRef::new("PropertyCollector", "propertyCollector");
     let filter = MoRef::new("PropertyFilter", "session[1]f");
     let options = WaitOptions {
-        max_wait: Duration::from_secs(60),
+        max_wait: Duration::from_mins(1),
         max_objects: Some(500),
     };
     let tolerant = of_objects().tolerating_missing();
