@@ -1,5 +1,10 @@
 //! Serves the contract until it is told to stop, then ends in order.
 
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod tests;
+
 use crate::{
     config::Config,
     edge::{
@@ -20,7 +25,11 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
-use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
+use tokio::{
+    net::TcpListener,
+    task::{JoinError, JoinHandle},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 use tonic::{
     service::Routes,
@@ -87,6 +96,9 @@ pub enum Error {
     /// The server ended by itself.
     #[error("serving")]
     Serve(#[source] transport::Error),
+    /// The server panicked.
+    #[error("serving")]
+    Panicked(#[from] JoinError),
 }
 
 // === impl Driver ===
@@ -112,51 +124,54 @@ impl Driver {
 
     /// Serves until `stop`.
     pub async fn run(self, stop: Stop) -> Result<(), Error> {
-        let Self {
-            listener,
-            address,
-            options,
-        } = self;
-        let Options {
-            transport,
-            config,
-            grace,
-            now,
-        } = options;
-        let run = Run::begin(now);
+        let run = Run::begin(self.options.now);
+        let (health, probes) = tonic_health::server::health_reporter();
+        // The services of vCenters, machines and ISOs join here and in `SERVICES`.
+        let routes = Routes::new(probes)
+            .add_service(reflection::v1()?)
+            .add_service(reflection::v1alpha()?)
+            .add_service(DriverInfo::server(run));
+        self.serve(routes, &health, &stop).await
+    }
+
+    /// Serves `routes` behind the gate until `stop`, then lets the calls under way end.
+    async fn serve(
+        self,
+        routes: Routes,
+        health: &HealthReporter,
+        stop: &Stop,
+    ) -> Result<(), Error> {
+        let transport = &self.options.transport;
         let gate = Arc::new(Gate {
-            clients: clients(&transport, &config),
+            clients: clients(transport, &self.options.config),
             calls: Calls::new(CallLimits::default()),
             methods: Methods::read()?,
             stop: stop.clone(),
         });
-        let (health, probes) = tonic_health::server::health_reporter();
-
-        // The services of vCenters, machines and ISOs join here, in `routes` and in `SERVICES`.
-        let routes = Routes::new(probes)
-            .add_service(reflection::v1()?)
-            .add_service(reflection::v1alpha()?)
-            .add_service(DriverInfo::server(run.clone()));
-        report(&health, ServingStatus::Serving).await;
+        report(health, ServingStatus::Serving).await;
 
         let close = CancellationToken::new();
-        let served = tokio::spawn(
-            server(&transport)?
+        let mut server = tokio::spawn(
+            builder(transport)?
                 .layer(GateLayer(gate.clone()))
                 .add_routes(routes)
                 .serve_with_incoming_shutdown(
-                    TcpIncoming::from(listener).with_nodelay(Some(true)),
+                    TcpIncoming::from(self.listener).with_nodelay(Some(true)),
                     close.clone().cancelled_owned(),
                 ),
         );
-        tracing::info!(%address, tls = transport.tls().is_some(), run_id = run.id, "Listening");
+        let tls = transport.tls().is_some();
+        tracing::info!(address = %self.address, tls, "Listening");
 
-        stop.begin.cancelled().await;
-        report(&health, ServingStatus::NotServing).await;
+        tokio::select! {
+            ended = &mut server => return outcome(ended),
+            () = stop.begin.cancelled() => {}
+        }
+        report(health, ServingStatus::NotServing).await;
         tracing::info!(health = %ServingStatus::NotServing, "Stopping");
-        drain(&gate.calls, &stop, grace).await;
+        drain(&gate.calls, stop, self.options.grace).await;
         close.cancel();
-        closed(served).await
+        closed(server).await
     }
 }
 
@@ -173,14 +188,14 @@ fn clients(transport: &Transport, config: &Config) -> Clients {
     Clients::named(&config.allowed_clients)
 }
 
-fn server(transport: &Transport) -> Result<Server, Error> {
-    let server = Server::builder()
+fn builder(transport: &Transport) -> Result<Server, Error> {
+    let builder = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE_ANSWER))
         .max_concurrent_streams(CALLS_PER_CONNECTION);
     match transport.tls() {
-        Some(tls) => server.tls_config(tls.clone()).map_err(Error::Tls),
-        None => Ok(server),
+        Some(tls) => builder.tls_config(tls.clone()).map_err(Error::Tls),
+        None => Ok(builder),
     }
 }
 
@@ -205,12 +220,14 @@ async fn drain(calls: &Calls, stop: &Stop, grace: Duration) {
 }
 
 /// Waits for the connections to close, but not for a peer that does not read.
-async fn closed(served: JoinHandle<Result<(), transport::Error>>) -> Result<(), Error> {
-    match timeout(LAST_WORDS, served).await {
-        Ok(Ok(served)) => served.map_err(Error::Serve),
-        Ok(Err(_)) | Err(_) => {
-            tracing::warn!(after = ?LAST_WORDS, "Connections cut off");
-            Ok(())
-        }
+async fn closed(server: JoinHandle<Result<(), transport::Error>>) -> Result<(), Error> {
+    if let Ok(ended) = timeout(LAST_WORDS, server).await {
+        return outcome(ended);
     }
+    tracing::warn!(after = ?LAST_WORDS, "Connections cut off");
+    Ok(())
+}
+
+fn outcome(ended: Result<Result<(), transport::Error>, JoinError>) -> Result<(), Error> {
+    ended?.map_err(Error::Serve)
 }
