@@ -117,18 +117,20 @@ func (f *followed) end(task reference) {
 }
 
 func (f *followed) change(of reference, change types.PropertyChange) {
-	if change.Name == "runtime.powerState" {
+	info := f.infos[of]
+	switch change.Name { // a value is absent when the property has none
+	case "runtime.powerState":
 		f.seenOn[of] = change.Val == types.VirtualMachinePowerStatePoweredOn
 		return
-	}
-	info := f.infos[of]
-	switch value := change.Val.(type) {
-	case types.TaskInfoState:
-		info.State = value
-	case types.LocalizedMethodFault:
-		info.Error = &value
-	default:
-		info.Result = value
+	case "info.state":
+		info.State, _ = change.Val.(types.TaskInfoState)
+	case "info.error":
+		info.Error = nil
+		if failure, ok := change.Val.(types.LocalizedMethodFault); ok {
+			info.Error = &failure
+		}
+	case "info.result":
+		info.Result = change.Val
 	}
 	f.infos[of] = info
 }
