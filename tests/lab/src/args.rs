@@ -9,7 +9,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 #[command(name = "cargo lab", bin_name = "cargo lab")]
 pub(crate) struct Args {
     /// What the lab itself logs, in `tracing`'s filter syntax.
-    #[arg(long, env = "HCP_LAB_LOG", default_value = "info", global = true)]
+    #[arg(long, env = "HCP_LAB_LOG", default_value = "lab=info", global = true)]
     pub(crate) log: String,
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -25,60 +25,71 @@ const PATIENCE: Duration = Duration::from_secs(180);
 pub(crate) async fn run(demo: &Demo) -> anyhow::Result<()> {
     let Mode::Test = demo.mode;
     let mut steps = Steps::default();
-    let result = all(demo, &mut steps).await;
+    let mut lab = None;
+    let result = all(demo, &mut steps, &mut lab).await;
     steps.ok = result.is_ok();
     super::write_json(demo.json.as_deref(), &steps)?;
-    let lab = result?;
+    if let (Err(_), Some(lab)) = (&result, &lab) {
+        explain(lab).await;
+    }
+    result?;
     say("Every step was seen to happen");
-    if demo.keep {
-        say("The lab stays until Ctrl-C; eval \"$(cargo lab env)\" in another terminal");
-        return super::keep::hold(lab, super::keep::asked_to_end()?).await;
+    match lab {
+        Some(lab) if demo.keep => {
+            say("The lab stays until Ctrl-C; eval \"$(cargo lab env)\" in another terminal");
+            super::keep::hold(lab, super::keep::asked_to_end()?).await
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn all(demo: &Demo, steps: &mut Steps, lab: &mut Option<Lab>) -> anyhow::Result<()> {
+    steps.step("tools", tools()).await?;
+    steps.step("services built", built()).await?;
+    steps.step("lab started", start(lab)).await?;
+    let lab = lab.as_mut().context("the lab started")?;
+    let many = demo.replicas;
+    steps.step("driver answers", driver_answers(lab)).await?;
+    steps
+        .step("ISO file uploaded", async { Ok(lab.upload_iso().await?) })
+        .await?;
+    steps.step("template applied", applied(lab, many)).await?;
+    steps
+        .step("machines are on", machines_on(lab, many))
+        .await?;
+    steps
+        .step("machines are in the status", in_status(lab, many))
+        .await?;
+    steps.step("scaled down", scaled(lab, FEW)).await?;
+    steps
+        .step("driver killed while it creates", killed(lab, many))
+        .await?;
+    steps
+        .step("machines are on after the restart", machines_on(lab, many))
+        .await?;
+    steps
+        .step("status after the restart", in_status(lab, many))
+        .await?;
+    steps.step("template deleted", deleted(lab)).await?;
+    steps.step("nothing is left", nothing_left(lab)).await?;
+    if !demo.keep {
+        steps
+            .step("services stopped, sessions ended", stopped(lab))
+            .await?;
     }
     Ok(())
 }
 
-async fn all(demo: &Demo, steps: &mut Steps) -> anyhow::Result<Lab> {
-    let mut lab = None;
-    steps.step("tools", async { tools().await }).await?;
-    steps
-        .step("services built", async { built().await })
-        .await?;
-    steps
-        .step("lab started", async { start(&mut lab).await })
-        .await?;
-    let mut lab = lab.context("the lab started")?;
-    steps.step("driver answers", driver_answers(&lab)).await?;
-    steps
-        .step("ISO file uploaded", async { Ok(lab.upload_iso().await?) })
-        .await?;
-    steps
-        .step("template applied", applied(&lab, demo.replicas))
-        .await?;
-    let many = demo.replicas;
-    steps
-        .step("machines are on", machines_on(&lab, many))
-        .await?;
-    steps
-        .step("machines are in the status", in_status(&lab, many))
-        .await?;
-    steps.step("scaled down", scaled(&lab, FEW)).await?;
-    steps
-        .step("driver killed while it creates", killed(&mut lab, many))
-        .await?;
-    steps
-        .step("machines are on after the restart", machines_on(&lab, many))
-        .await?;
-    steps
-        .step("status after the restart", in_status(&lab, many))
-        .await?;
-    steps.step("template deleted", deleted(&lab)).await?;
-    steps.step("nothing is left", nothing_left(&lab)).await?;
-    if !demo.keep {
-        steps
-            .step("services stopped, sessions ended", stopped(&mut lab))
-            .await?;
+/// Shows what a person would look at first.
+async fn explain(lab: &Lab) {
+    let conditions = r#"jsonpath={range .status.conditions[*]}{.type}={.status} {.reason}: {.message}{"\n"}{end}"#;
+    if let Ok(conditions) = lab
+        .kubectl(&["get", "vmtemplate", NAME, "-o", conditions])
+        .await
+    {
+        say(&format!("\nConditions of the template:\n{conditions}"));
     }
-    Ok(lab)
+    say(&format!("The logs are in {}", lab.folder().display()));
 }
 
 async fn tools() -> anyhow::Result<String> {
