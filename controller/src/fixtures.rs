@@ -1,6 +1,7 @@
 //! Objects to test with.
 
 pub(crate) mod hub;
+pub(crate) mod world;
 
 use crate::{
     crd::{FINALIZER, VMwareNodePoolTemplate},

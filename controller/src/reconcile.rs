@@ -12,10 +12,15 @@ mod plan;
 mod record;
 mod report;
 
-#[cfg(test)]
-pub(crate) use checks::Checks;
 pub(crate) use conditions::CONDITIONS;
 pub use memory::{Memories, Memory};
+pub(crate) use plan::Seen;
+#[cfg(test)]
+pub(crate) use {
+    attempts::Attempts,
+    checks::Checks,
+    record::{Naming, Record},
+};
 
 use crate::{
     context::{CONTROLLER, Context},
@@ -34,7 +39,7 @@ use kube::{
         reflector::ObjectRef,
     },
 };
-use plan::{Plan, Seen, plan};
+use plan::{Plan, plan};
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
 
@@ -69,11 +74,7 @@ struct Work<'a, D> {
     link: Arc<Link>,
 }
 
-/// Brings the world closer to what `template` says, and says how it is.
-#[tracing::instrument(skip_all, fields(
-    template = %template.name_any(),
-    namespace = template.namespace(),
-))]
+/// Brings the world closer to what `template` says, and says how it is. kube's span names the template.
 pub async fn reconcile<D: Driver>(
     template: Arc<VMwareNodePoolTemplate>,
     ctx: Arc<Context<D>>,

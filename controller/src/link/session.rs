@@ -92,7 +92,7 @@ impl<D: Driver> Session<D> {
             failures += 1;
             tracing::warn!(
                 reason = fault.word,
-                message = fault.message,
+                problem = fault.message,
                 "Connection lost"
             );
             let pause = retry::delay(&fault, failures, retry::chance());
@@ -131,7 +131,7 @@ impl<D: Driver> Session<D> {
                 return fault;
             }
             failures += 1;
-            tracing::warn!(reason = fault.word, message = fault.message, "Watch broken");
+            tracing::warn!(reason = fault.word, problem = fault.message, "Watch broken");
             let pause = retry::delay(&fault, failures, retry::chance());
             self.link.phase(Phase::Broken(fault));
             tokio::select! {
@@ -206,7 +206,7 @@ impl<D: Driver> Session<D> {
             Err(fault) => tracing::warn!(
                 vcenter = name,
                 reason = fault.word,
-                message = fault.message,
+                problem = fault.message,
                 "Disconnecting failed"
             ),
         }

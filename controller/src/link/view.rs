@@ -2,7 +2,10 @@
 
 use crate::driver::{Event, Machine, Ownership, State, Tombstone};
 use contract::identity::MachineKey;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
 
 /// The machines of one vCenter that concern this hub.
 #[derive(Debug, Default)]
@@ -10,7 +13,10 @@ pub struct View {
     /// The run of the driver that the revisions belong to.
     run_id: String,
     complete: bool,
-    machines: HashMap<Id, Machine>,
+    /// Machines that are ours, by owner and slot.
+    ours: HashMap<String, BTreeMap<i32, Arc<Machine>>>,
+    /// All others that concern this hub, by managed object id.
+    others: HashMap<String, Machine>,
     /// Slots that are proved to hold no machine any more, by owner.
     gone: HashMap<String, BTreeSet<i32>>,
     /// What the snapshot under way has told.
@@ -28,7 +34,7 @@ enum Id {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OwnerView {
     /// Machines that are or shall be the owner's, by slot.
-    pub machines: BTreeMap<i32, Machine>,
+    pub machines: BTreeMap<i32, Arc<Machine>>,
     /// Slots proved to hold no machine.
     pub gone: BTreeSet<i32>,
     /// Names of machines that bear a mark of the owner, but are copies.
@@ -98,24 +104,27 @@ impl View {
         if let Some(told) = &mut self.told {
             told.insert(id.clone());
         }
-        let known = self.machines.get(&id);
-        if known.is_some_and(|known| known.revision > machine.revision) {
+        if self
+            .revision(&id)
+            .is_some_and(|known| known > machine.revision)
+        {
             return None;
         }
         let concerned = Concerned::by(&machine);
-        match (&id, machine.state) {
+        match (id, machine.state) {
             (Id::Ours(key), State::Gone) => {
-                self.is_gone(key);
-                self.machines.remove(&id);
+                self.is_gone(&key);
+                self.take_away(&Id::Ours(key));
             }
             (Id::Ours(key), _) => {
                 if let Some(gone) = self.gone.get_mut(&key.owner_uid) {
                     gone.remove(&key.slot);
                 }
-                self.machines.insert(id, machine);
+                let owner = self.ours.entry(key.owner_uid).or_default();
+                owner.insert(key.slot, Arc::new(machine));
             }
-            (Id::Other(_), _) => {
-                self.machines.insert(id, machine);
+            (Id::Other(moref), _) => {
+                self.others.insert(moref, machine);
             }
         }
         concerned
@@ -124,17 +133,12 @@ impl View {
     /// What concerns the owner of this UID, which the companion calls `namespace/name`.
     pub fn of_owner(&self, owner_uid: &str, template: &str) -> OwnerView {
         let mut view = OwnerView {
+            machines: self.ours.get(owner_uid).cloned().unwrap_or_default(),
             gone: self.gone.get(owner_uid).cloned().unwrap_or_default(),
             ..OwnerView::default()
         };
-        for (id, machine) in &self.machines {
-            match id {
-                Id::Ours(key) if key.owner_uid == owner_uid => {
-                    view.machines.insert(key.slot, machine.clone());
-                }
-                Id::Ours(_) => {}
-                Id::Other(_) => view.add_other(machine, owner_uid, template),
-            }
+        for machine in self.others.values() {
+            view.add_other(machine, owner_uid, template);
         }
         view
     }
@@ -142,7 +146,10 @@ impl View {
     fn begin(&mut self, run_id: String) {
         if self.run_id != run_id {
             // Revisions of another run say nothing about those to come.
-            for machine in self.machines.values_mut() {
+            for machine in self.ours.values_mut().flat_map(BTreeMap::values_mut) {
+                Arc::make_mut(machine).revision = i64::MIN;
+            }
+            for machine in self.others.values_mut() {
                 machine.revision = i64::MIN;
             }
         }
@@ -153,7 +160,12 @@ impl View {
 
     fn end(&mut self) {
         if let Some(told) = self.told.take() {
-            self.machines.retain(|id, _| told.contains(id));
+            for machines in self.ours.values_mut() {
+                machines.retain(|_, machine| Id::of(machine).is_some_and(|id| told.contains(&id)));
+            }
+            self.ours.retain(|_, machines| !machines.is_empty());
+            self.others
+                .retain(|moref, _| told.contains(&Id::Other(moref.clone())));
         }
         self.complete = true;
     }
@@ -163,10 +175,28 @@ impl View {
         if let (Id::Ours(key), true) = (&id, tombstone.gone) {
             self.is_gone(key);
         }
-        let removed = self.machines.remove(&id);
         let owner = tombstone.key.as_ref().map(|key| key.owner_uid.clone());
-        let removed = removed.as_ref().and_then(Concerned::by);
+        let removed = self.take_away(&id);
         removed.or(owner.map(Concerned::Owner))
+    }
+
+    fn revision(&self, id: &Id) -> Option<i64> {
+        let machine = match id {
+            Id::Ours(key) => self.ours.get(&key.owner_uid)?.get(&key.slot)?,
+            Id::Other(moref) => self.others.get(moref)?,
+        };
+        Some(machine.revision)
+    }
+
+    /// Takes a machine out of the view, and says whom it concerned.
+    fn take_away(&mut self, id: &Id) -> Option<Concerned> {
+        match id {
+            Id::Ours(key) => {
+                let machines = self.ours.get_mut(&key.owner_uid)?;
+                Concerned::by(&*machines.remove(&key.slot)?)
+            }
+            Id::Other(moref) => Concerned::by(&self.others.remove(moref)?),
+        }
     }
 
     fn is_gone(&mut self, key: &MachineKey) {
@@ -178,6 +208,11 @@ impl View {
 // === impl OwnerView ===
 
 impl OwnerView {
+    /// The machine of this slot, if it is seen.
+    pub fn machine(&self, slot: i32) -> Option<&Machine> {
+        self.machines.get(&slot).map(AsRef::as_ref)
+    }
+
     fn add_other(&mut self, machine: &Machine, owner_uid: &str, template: &str) {
         let marked = |key: &MachineKey| key.owner_uid == owner_uid;
         match machine.ownership {

@@ -92,7 +92,7 @@ fn take<D: Driver>(
             true
         }
         Err(fault) => {
-            tracing::warn!(reason = fault.word, message = fault.message, "Call refused");
+            tracing::warn!(reason = fault.word, problem = fault.message, "Call refused");
             work.ctx.metrics.fault(fault.word);
             match fault.kind {
                 Kind::VcenterUnknown => work.link.forgotten(),

@@ -9,7 +9,7 @@ const UNDER_WAY: Duration = Duration::from_secs(5);
 
 /// What was tried since something changed last.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Attempts(HashMap<Work, Attempt>);
+pub(crate) struct Attempts(HashMap<Work, Attempt>);
 
 /// What can be tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -3,13 +3,14 @@
 use super::plan::{self, Hold, Plan, Seen};
 use crate::{
     crd::{MAX_REPLICAS, PAUSED},
-    driver::{Fault, State},
+    driver::{Fault, Machine, State},
     link::Connection,
     reconcile::attempts::Work,
     wish::Mode,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use std::sync::Arc;
 
 /// The types of all conditions.
 pub(crate) const CONDITIONS: [&str; 13] = [
@@ -298,7 +299,7 @@ fn vms_created(seen: &Seen<'_>, plan: &Plan) -> Verdict {
         .fault(Work::Ensure)
         .or(attempts.fault(Work::Delete));
     let machines = plan.record.entries.keys().filter_map(|slot| {
-        let machine = seen.sight.owner.machines.get(slot);
+        let machine = seen.sight.owner.machine(*slot);
         let told = machine.and_then(|machine| machine.fault.as_ref());
         let make = || attempts.fault(Work::Make(*slot));
         told.or_else(make)
@@ -334,7 +335,7 @@ fn vms_created(seen: &Seen<'_>, plan: &Plan) -> Verdict {
 fn vms_up_to_date(seen: &Seen<'_>) -> Verdict {
     let type_ = "VMsUpToDate";
     let wanted = crate::driver::spec_hash(&seen.wish.spec);
-    let drifted = |machine: &&crate::driver::Machine| {
+    let drifted = |machine: &&Arc<Machine>| {
         machine.state == State::Drifted
             || !machine.spec_hash.is_empty() && machine.spec_hash != wanted
     };

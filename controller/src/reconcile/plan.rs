@@ -16,14 +16,14 @@ use std::collections::BTreeSet;
 
 /// All that a decision rests on.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Seen<'a> {
-    pub(super) wish: &'a Wish,
-    pub(super) hub_id: &'a str,
-    pub(super) sight: &'a Sight,
-    pub(super) status: &'a VMwareNodePoolTemplateStatus,
-    pub(super) checks: Option<&'a Checks>,
-    pub(super) attempts: &'a Attempts,
-    pub(super) now: Timestamp,
+pub(crate) struct Seen<'a> {
+    pub(crate) wish: &'a Wish,
+    pub(crate) hub_id: &'a str,
+    pub(crate) sight: &'a Sight,
+    pub(crate) status: &'a VMwareNodePoolTemplateStatus,
+    pub(crate) checks: Option<&'a Checks>,
+    pub(crate) attempts: &'a Attempts,
+    pub(crate) now: Timestamp,
 }
 
 /// What is to be done.
@@ -209,13 +209,13 @@ impl Plan {
 
     /// Gives out slots, or chooses those that are to go.
     fn scale(&mut self, seen: &Seen<'_>) {
-        let machines = &seen.sight.owner.machines;
+        let owner = &seen.sight.owner;
         let desired = usize::try_from(seen.wish.desired()).unwrap_or_default();
         let counted: Vec<_> = self
             .record
             .entries
             .iter()
-            .map(|(slot, entry)| (*slot, entry, machines.get(slot)))
+            .map(|(slot, entry)| (*slot, entry, owner.machine(*slot)))
             .filter(|(_, entry, machine)| {
                 matches!(
                     course(entry, *machine),
@@ -250,7 +250,7 @@ impl Plan {
         }
         later.note(seen.attempts.due(Work::Ensure, None, seen.now));
         for (slot, entry) in &self.record.entries {
-            let machine = seen.sight.owner.machines.get(slot);
+            let machine = seen.sight.owner.machine(*slot);
             let told = machine.and_then(|machine| machine.fault.as_ref());
             let due = |work| seen.attempts.due(work, told, seen.now);
             match course(entry, machine) {

@@ -15,23 +15,23 @@ pub(super) const PENDING: &str = "Pending";
 
 /// Which machines there are or may be.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Record {
+pub(crate) struct Record {
     /// The next slot to give out, if one ever was.
-    pub(super) next_slot: Option<i32>,
+    pub(crate) next_slot: Option<i32>,
     /// By slot.
-    pub(super) entries: BTreeMap<i32, VmStatus>,
+    pub(crate) entries: BTreeMap<i32, VmStatus>,
     /// Machines that the companion has listed and we know nothing of.
-    pub(super) foreign: usize,
+    pub(crate) foreign: usize,
 }
 
 /// What names new machines.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Naming<'a> {
-    pub(super) hub_id: &'a str,
-    pub(super) owner_uid: &'a str,
-    pub(super) prefix: &'a str,
+pub(crate) struct Naming<'a> {
+    pub(crate) hub_id: &'a str,
+    pub(crate) owner_uid: &'a str,
+    pub(crate) prefix: &'a str,
     /// Where they will be asked for.
-    pub(super) folder: &'a str,
+    pub(crate) folder: &'a str,
 }
 
 // === impl Record ===
@@ -55,7 +55,7 @@ impl Record {
     }
 
     /// Takes in what is seen: machines that it does not know, and proofs that others are gone.
-    pub(super) fn merge(&mut self, view: &OwnerView) {
+    pub(crate) fn merge(&mut self, view: &OwnerView) {
         let gone = |slot: &i32| view.gone.contains(slot) && !view.machines.contains_key(slot);
         self.entries.retain(|slot, _| !gone(slot));
         for (slot, machine) in &view.machines {
@@ -69,7 +69,7 @@ impl Record {
     }
 
     /// Gives out slots that were never given out before.
-    pub(super) fn give_out(&mut self, count: usize, naming: &Naming<'_>) {
+    pub(crate) fn give_out(&mut self, count: usize, naming: &Naming<'_>) {
         for _ in 0..count {
             let slot = self.next_slot.unwrap_or(1);
             self.next_slot = Some(slot.saturating_add(1));
@@ -164,7 +164,7 @@ mod tests {
         OwnerView {
             machines: machines
                 .into_iter()
-                .map(|machine| (machine.slot().unwrap(), machine))
+                .map(|machine| (machine.slot().unwrap(), machine.into()))
                 .collect(),
             gone: gone.iter().copied().collect(),
             ..OwnerView::default()

@@ -12,6 +12,7 @@ use crate::{
     link::Connection,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use std::collections::BTreeMap;
 
 const POWERED_OFF: &str = "PoweredOffOutside: somebody switched it off. Switch it on in vCenter, or \
                            delete it there to have a new one.";
@@ -23,13 +24,14 @@ pub(super) fn status(seen: &Seen<'_>, plan: &Plan) -> VMwareNodePoolTemplateStat
     let old = seen.status;
     let live = seen.sight.connection == Connection::Live && plan.hold != Some(Hold::OtherVcenter);
     let hash = spec_hash(&seen.wish.spec);
+    let before: BTreeMap<_, _> = old.vm_status.iter().map(|old| (old.slot, old)).collect();
     let entries: Vec<_> = plan
         .record
         .entries
         .values()
         .map(|entry| {
             if live {
-                entry_now(entry, seen, &hash)
+                entry_now(entry, before.get(&entry.slot).copied(), seen, &hash)
             } else {
                 entry.clone()
             }
@@ -84,9 +86,9 @@ pub(super) fn record_only(seen: &Seen<'_>, plan: &Plan) -> VMwareNodePoolTemplat
 }
 
 /// The entry with phase and message as they are now.
-fn entry_now(entry: &VmStatus, seen: &Seen<'_>, hash: &str) -> VmStatus {
+fn entry_now(entry: &VmStatus, old: Option<&VmStatus>, seen: &Seen<'_>, hash: &str) -> VmStatus {
     let slot = entry.slot.unwrap_or_default();
-    let machine = seen.sight.owner.machines.get(&slot);
+    let machine = seen.sight.owner.machine(slot);
     let (phase, mut message) = phase(entry, machine, hash);
     let told = machine.and_then(|machine| machine.fault.as_ref());
     let make = seen.attempts.fault(Work::Make(slot));
@@ -94,11 +96,6 @@ fn entry_now(entry: &VmStatus, seen: &Seen<'_>, hash: &str) -> VmStatus {
     if let Some(fault) = fault {
         message = fault.to_string();
     }
-    let old = seen
-        .status
-        .vm_status
-        .iter()
-        .find(|old| old.slot == entry.slot);
     let unchanged = old.filter(|old| old.phase == phase);
     let since = unchanged.and_then(|old| old.last_transition_time.clone());
     VmStatus {

@@ -1,1 +1,269 @@
 //! The rules of conditions, as tables.
+
+use super::*;
+use crate::{
+    credentials::InvalidSecret,
+    driver::{Placement, Retry},
+    fixtures::{checks, fault, world::World},
+    link::Connection,
+    reconcile::{checks::Checks, plan::plan},
+};
+
+/// Status and reason of one condition.
+fn of(world: &World, type_: &str) -> (Holds, &'static str) {
+    let seen = world.seen();
+    let plan = plan(&seen);
+    let counts = Counts {
+        desired: seen.wish.desired(),
+        current: 1,
+        ready: 1,
+    };
+    let verdicts = verdicts(&seen, &plan, counts);
+    let found = verdicts.iter().find(|verdict| verdict.type_ == type_);
+    let found = found.unwrap_or_else(|| panic!("no {type_}"));
+    let advice = found.holds == Holds::True || found.message.is_empty();
+    assert!(
+        advice || found.message.contains(". "),
+        "no advice: {found:?}"
+    );
+    (found.holds, found.reason)
+}
+
+fn running(replicas: i32, slots: &[i32]) -> World {
+    let machines: Vec<_> = slots.iter().map(|slot| (*slot, State::Running)).collect();
+    World::new(replicas, &machines)
+}
+
+#[test]
+fn the_connection_says_what_holds_of_vcenter_and_driver() {
+    use Holds::{False, True, Unknown};
+    let failed = || fault(Retry::Backoff);
+    for (connection, vsphere, driver) in [
+        (Connection::Live, (True, "Connected"), (True, "Connected")),
+        (
+            Connection::Syncing,
+            (Unknown, "Syncing"),
+            (True, "Connected"),
+        ),
+        (
+            Connection::Starting,
+            (Unknown, "Connecting"),
+            (Unknown, "Connecting"),
+        ),
+        (
+            Connection::NoSecret,
+            (False, "CredentialsNotFound"),
+            (Unknown, "NotAsked"),
+        ),
+        (
+            Connection::BadSecret(InvalidSecret::Missing("server")),
+            (False, "CredentialsInvalid"),
+            (Unknown, "NotAsked"),
+        ),
+        (
+            Connection::SecretRefused("forbidden".into()),
+            (Unknown, "CredentialsUnreadable"),
+            (Unknown, "NotAsked"),
+        ),
+        (
+            Connection::VcenterDown(Some(failed())),
+            (False, "SomeFault"),
+            (True, "Connected"),
+        ),
+        (
+            Connection::DriverFault(failed()),
+            (Unknown, "SomeFault"),
+            (False, "SomeFault"),
+        ),
+    ] {
+        let live = connection == Connection::Live;
+        let mut world = running(1, &[1]);
+        world.sight.connection = connection;
+        assert_eq!(of(&world, "VSphereConnected"), vsphere);
+        assert_eq!(of(&world, "DriverConnected"), driver);
+        let ready = if live {
+            (True, "AllReady")
+        } else {
+            (Unknown, "NotSeen")
+        };
+        assert_eq!(of(&world, "Ready"), ready);
+    }
+}
+
+#[test]
+fn the_quota_says_when_it_is_near_and_when_it_is_reached() {
+    for (asked, max, soft, expected) in [
+        (3, None, None, (Holds::True, "NoQuotaConfigured")),
+        (3, Some(3), None, (Holds::True, "WithinQuota")),
+        (4, Some(3), None, (Holds::False, "MaxVmsReached")),
+        (3, Some(9), Some(3), (Holds::False, "ApproachingQuota")),
+        (2, Some(9), Some(3), (Holds::True, "WithinQuota")),
+    ] {
+        let mut world = running(asked, &[]);
+        (world.wish.max, world.wish.soft_max) = (max, soft);
+        assert_eq!(
+            of(&world, "QuotaAvailable"),
+            expected,
+            "{asked} {max:?} {soft:?}"
+        );
+    }
+}
+
+#[test]
+fn what_was_looked_up_says_what_holds_of_names_and_iso() {
+    let missing = Placement {
+        faults: vec![fault(Retry::Slow)],
+        ..Placement::default()
+    };
+    let unasked = Checks {
+        placement: Err(fault(Retry::Backoff)),
+        ..checks()
+    };
+    let unplaced = Checks {
+        placement: Ok(missing),
+        ..checks()
+    };
+    let no_iso = Checks {
+        iso: Err(fault(Retry::Slow)),
+        ..checks()
+    };
+    let (good, bad) = (
+        (Holds::True, "ResourcesValidated"),
+        (Holds::False, "SomeFault"),
+    );
+    for (checks, names, iso, made) in [
+        (
+            Some(checks()),
+            good,
+            (Holds::True, "ISOReady"),
+            (Holds::True, "VMsReconciled"),
+        ),
+        (
+            Some(unasked),
+            (Holds::Unknown, "SomeFault"),
+            (Holds::True, "ISOReady"),
+            bad,
+        ),
+        (Some(unplaced), bad, (Holds::True, "ISOReady"), bad),
+        (Some(no_iso), good, bad, bad),
+        (
+            None,
+            (Holds::Unknown, "NotChecked"),
+            (Holds::Unknown, "NotChecked"),
+            (Holds::True, "VMsReconciled"),
+        ),
+    ] {
+        let mut world = running(1, &[1]);
+        world.checks = checks;
+        assert_eq!(of(&world, "ResourcesValidated"), names);
+        assert_eq!(of(&world, "ISOReady"), iso);
+        assert_eq!(of(&world, "VMsCreated"), made);
+    }
+}
+
+#[test]
+fn machines_say_whether_all_are_made() {
+    let mut failed = World::new(1, &[(1, State::Failed)]);
+    failed.machine(1).fault = Some(fault(Retry::Backoff));
+    let mut refused = running(1, &[]);
+    refused
+        .attempts
+        .note(Work::Ensure, Some(fault(Retry::Slow)), refused.now);
+    let mut paused = running(1, &[1]);
+    paused.wish.paused = true;
+    for (why, world, expected) in [
+        (
+            "all there",
+            running(1, &[1]),
+            (Holds::True, "VMsReconciled"),
+        ),
+        ("to come", running(2, &[1]), (Holds::False, "Reconciling")),
+        ("one failed", failed, (Holds::False, "SomeFault")),
+        ("refused as a whole", refused, (Holds::False, "SomeFault")),
+        ("paused", paused, (Holds::Unknown, "Paused")),
+    ] {
+        assert_eq!(of(&world, "VMsCreated"), expected, "{why}");
+    }
+}
+
+#[test]
+fn machines_of_another_spec_and_copies_are_told_of() {
+    let mut world = running(1, &[1]);
+    assert_eq!(of(&world, "VMsUpToDate"), (Holds::True, "UpToDate"));
+    world.sight.owner.copies.insert("pool-n01-clone".into());
+    assert_eq!(of(&world, "VMsUpToDate"), (Holds::False, "MarkCopied"));
+    world.machine(1).spec_hash = "another".into();
+    assert_eq!(of(&world, "VMsUpToDate"), (Holds::False, "Drifted"));
+}
+
+#[test]
+fn the_companions_machines_ask_for_adoption() {
+    let mut world = running(1, &[]);
+    assert_eq!(
+        of(&world, "AdoptionRequired"),
+        (Holds::False, "NoCompanionVMs")
+    );
+    world.sight.owner.companions.insert("pool-n01".into());
+    assert_eq!(
+        of(&world, "AdoptionRequired"),
+        (Holds::True, "CompanionVMs")
+    );
+    assert_eq!(
+        of(&world, "VMsCreated"),
+        (Holds::Unknown, "AdoptionRequired")
+    );
+}
+
+#[test]
+fn a_vcenter_that_was_exchanged_is_told_of() {
+    let mut world = running(1, &[1]);
+    world.status.vcenter_instance_uuid = Some("vc-b".into());
+    assert_eq!(
+        of(&world, "VSphereConnected"),
+        (Holds::False, "VCenterChanged")
+    );
+    assert_eq!(of(&world, "Ready"), (Holds::Unknown, "NotSeen"));
+}
+
+#[test]
+fn a_spec_that_is_not_valid_says_why() {
+    let mut world = running(1, &[]);
+    world.wish.problems = vec!["spec.replicas must be 0 to 2000".into()];
+    assert_eq!(of(&world, "SpecValid"), (Holds::False, "Invalid"));
+    assert_eq!(of(&world, "VMsCreated"), (Holds::Unknown, "SpecInvalid"));
+}
+
+#[test]
+fn only_a_change_of_the_status_moves_the_time() {
+    let at = |seconds| Timestamp::from_second(seconds).unwrap();
+    let one = |holds, reason| vec![verdict("Ready", holds, reason, "")];
+    let first = conditions(one(Holds::False, "A"), &[], Some(1), at(1));
+    let reworded = conditions(one(Holds::False, "B"), &first, Some(2), at(2));
+    assert_eq!(
+        (&*reworded[0].reason, &reworded[0].last_transition_time),
+        ("B", &Time(at(1)))
+    );
+    let turned = conditions(one(Holds::True, "C"), &reworded, Some(2), at(3));
+    assert_eq!(turned[0].last_transition_time, Time(at(3)));
+}
+
+#[test]
+fn every_condition_is_in_the_list() {
+    let mut world = running(1, &[]);
+    world.wish.paused = true;
+    let seen = world.seen();
+    let counts = Counts {
+        desired: 1,
+        current: 0,
+        ready: 0,
+    };
+    let verdicts = verdicts(&seen, &plan(&seen), counts);
+    let types: Vec<_> = verdicts.iter().map(|verdict| verdict.type_).collect();
+    assert_eq!(types, CONDITIONS);
+}
+
+#[test]
+fn of_many_names_a_few_are_shown() {
+    assert_eq!(some(&["a", "b", "c"]), "a, b, c");
+    assert_eq!(some(&["a", "b", "c", "d", "e"]), "a, b, c and 2 more");
+}

@@ -2,105 +2,17 @@
 
 use super::*;
 use crate::{
-    driver::{Freshness, Retry, Vcenter},
-    fixtures::{self, checks, fault, machine},
+    driver::Retry,
+    fixtures::{fault, world::World},
     link::OwnerView,
     reconcile::record::PENDING,
 };
-use serde_json::json;
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
-/// A world to be changed, and then planned for.
-struct World {
-    wish: Wish,
-    sight: Sight,
-    status: VMwareNodePoolTemplateStatus,
-    checks: Option<Checks>,
-    attempts: Attempts,
-}
-
 impl World {
-    /// `replicas` are asked for; these machines are seen and recorded.
-    fn new(replicas: i32, machines: &[(i32, State)]) -> Self {
-        let machines = machines
-            .iter()
-            .map(|(slot, state)| (*slot, machine(*slot, *state)));
-        let owner = OwnerView {
-            machines: machines.collect(),
-            ..OwnerView::default()
-        };
-        let mut record = Record::default();
-        record.merge(&owner);
-        let status = VMwareNodePoolTemplateStatus {
-            vm_status: record.entries.into_values().collect(),
-            next_slot: record.next_slot,
-            vcenter_instance_uuid: Some("vc-a".into()),
-            ..VMwareNodePoolTemplateStatus::default()
-        };
-        let freshness = Freshness {
-            connected: true,
-            fault: None,
-        };
-        let vcenter = Vcenter {
-            name: "vc".into(),
-            instance_uuid: "vc-a".into(),
-            freshness,
-        };
-        Self {
-            wish: Wish::of(&fixtures::template(&json!({"replicas": replicas}))).unwrap(),
-            sight: Sight {
-                connection: Connection::Live,
-                vcenter: Some(vcenter),
-                owner,
-            },
-            status,
-            checks: Some(checks()),
-            attempts: Attempts::default(),
-        }
-    }
-
-    fn deleting(mut self) -> Self {
-        self.wish.deleting = true;
-        self
-    }
-
-    fn entry(&mut self, slot: i32) -> &mut VmStatus {
-        let entries = &mut self.status.vm_status;
-        entries
-            .iter_mut()
-            .find(|entry| entry.slot == Some(slot))
-            .unwrap()
-    }
-
-    /// The slot was given out, and nothing of it is seen.
-    fn pending(mut self, slot: i32) -> Self {
-        let mut record = Record {
-            next_slot: Some(slot),
-            ..Record::default()
-        };
-        let naming = Naming {
-            hub_id: "hub",
-            owner_uid: "owner",
-            prefix: "pool",
-            folder: "/DC0/vm",
-        };
-        record.give_out(1, &naming);
-        self.status.vm_status.extend(record.entries.into_values());
-        self.status.next_slot = self.status.next_slot.max(record.next_slot);
-        self
-    }
-
     fn plan(&self) -> Plan {
-        plan(&Seen {
-            wish: &self.wish,
-            hub_id: "hub",
-            sight: &self.sight,
-            status: &self.status,
-            checks: self.checks.as_ref(),
-            attempts: &self.attempts,
-            now: NOW,
-        })
+        plan(&self.seen())
     }
 
     /// Slots to be made, and slots to be removed.
