@@ -47,7 +47,7 @@ async fn a_thousand_vms_come_on_under_one_pending_update_call_again_and_again() 
 async fn a_name_that_the_folder_has_is_refused_in_the_task_or_at_once() {
     for (place, complaint) in [
         ("task", "CreateVm failed: DuplicateName"),
-        ("call", "making"),
+        ("call", "The name 'floor-00000' already exists"),
     ] {
         let simulator = Simulator::start(&["-duplicate-name", place]).await;
         simulator.make(&["-vms", "1"]).await.unwrap();
@@ -88,6 +88,20 @@ async fn an_iso_that_is_not_there_is_refused() {
             .await
             .unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_datastore_that_is_not_there_is_refused_and_the_simulator_goes_on() {
+    let simulator = Simulator::start(&[]).await;
+    let refused = simulator
+        .make(&["-vms", "1", "-datastore", "elsewhere"])
+        .await
+        .unwrap_err();
+    assert!(
+        refused.contains("CreateVm failed: InvalidDatastorePath"),
+        "{refused}"
+    );
+    simulator.make(&["-vms", "1"]).await.unwrap();
 }
 
 #[tokio::test]

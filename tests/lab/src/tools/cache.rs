@@ -1,6 +1,7 @@
 //! The folder where built tools are kept.
 
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::{Doing as _, Error};
@@ -31,10 +32,14 @@ impl Cache {
         fs::create_dir_all(&self.folder).doing("making", &self.folder)?;
         let path = self.folder.join("lock");
         let file = File::create(&path).doing("opening", &path)?;
+        if file.try_lock().is_ok() {
+            return Ok(file);
+        }
+        tracing::info!("Waiting for another process that builds the lab's tools");
         let locked = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await;
         locked
-            .map_err(std::io::Error::other)
-            .and_then(|locked| locked)
+            .map_err(io::Error::other)
+            .flatten()
             .doing("locking", &path)
     }
 

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/methods"
 	"github.com/vmware/govmomi/vim25/soap"
@@ -21,7 +23,7 @@ func (f *strictFolder) CreateVMTask(ctx *simulator.Context, request *types.Creat
 		f.leave(ctx)
 		return f.folder.CreateVMTask(ctx, request)
 	case at == atCall:
-		return &methods.CreateVM_TaskBody{Fault_: simulator.Fault("", fault)}
+		return &methods.CreateVM_TaskBody{Fault_: simulator.Fault(fmt.Sprintf("The name '%s' already exists.", request.Config.Name), fault)}
 	default:
 		return created(f.task(ctx, "createVm", fault))
 	}
