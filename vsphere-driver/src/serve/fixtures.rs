@@ -185,7 +185,6 @@ impl driver_server::Driver for Slow {
 
 #[tonic::async_trait]
 impl driver_server::Driver for Defective {
-    #[expect(clippy::panic, reason = "it is what the test is about")]
     async fn get_driver_info(
         &self,
         _: Request<GetDriverInfoRequest>,
