@@ -33,9 +33,10 @@ pub fn target() -> PathBuf {
         .unwrap_or_else(|| workspace().join("target"))
 }
 
-/// Where the lab of a person keeps its files.
+/// Where the lab of a person keeps its files: `target/lab`, or what `HCP_LAB_FOLDER` says, so that
+/// there can be more than one.
 pub fn lab_folder() -> PathBuf {
-    target().join("lab")
+    std::env::var_os("HCP_LAB_FOLDER").map_or_else(|| target().join("lab"), PathBuf::from)
 }
 
 /// Writes a file that only its owner may read.

@@ -12,7 +12,8 @@ const END: Duration = Duration::from_secs(60);
 
 /// Ends the running lab, and all of its processes.
 pub(crate) async fn run() -> anyhow::Result<()> {
-    let Some(state) = State::read(&files::lab_folder())? else {
+    let folder = files::lab_folder();
+    let Some(state) = State::read(&folder)? else {
         say("No lab is running");
         return Ok(());
     };
@@ -21,6 +22,9 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     for process in &state.processes {
         process.end(END).await?;
     }
-    say("The lab has ended; its logs are in target/lab");
+    say(&format!(
+        "The lab has ended; its logs are in {}",
+        folder.display()
+    ));
     Ok(())
 }

@@ -20,7 +20,10 @@ pub(crate) async fn run(up: &Up) -> anyhow::Result<()> {
     clear(&folder)?;
     // Built here, where the person sees how far it is.
     lab::tools::all().await?;
-    say("Starting the lab; its files lie in target/lab");
+    say(&format!(
+        "Starting the lab; its files lie in {}",
+        folder.display()
+    ));
     let mut keeper = Process::start_detached(&keeper(up)?, &folder)?;
     let ready = |line: &str| line.contains(super::keep::READY).then_some(());
     keeper.line("the lab to be ready", START, ready).await?;

@@ -63,3 +63,25 @@ fn watch(script: &str, argument: impl AsRef<OsStr>) -> Result<Child> {
         .spawn()
         .doing("starting", shell)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_whose_owner_is_gone_is_killed() {
+        let mut child = Command::new("/bin/sleep").arg("600").spawn().unwrap();
+        // What the kernel does to the pipe of a process that ends.
+        drop(Watchdog::over(child.id()).unwrap());
+        assert!(!child.wait().unwrap().success());
+    }
+
+    #[test]
+    fn a_dismissed_watchdog_kills_nobody() {
+        let mut child = Command::new("/bin/sleep").arg("600").spawn().unwrap();
+        Watchdog::over(child.id()).unwrap().dismiss();
+        assert_eq!(child.try_wait().unwrap(), None);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
