@@ -174,7 +174,7 @@ impl From<Status> for Fault {
         if let Some(fault) = pb::Fault::of_status(&status) {
             return fault.into();
         }
-        let message = status.message();
+        let message = chain(&status);
         match status.code() {
             Code::Unimplemented => Self {
                 word: pb::Reason::FeatureUnsupported.row().word,
@@ -368,6 +368,19 @@ impl From<pb::Resolution> for Name {
             message,
         }
     }
+}
+
+/// What a status says, with its causes: a refused certificate is told of by the innermost.
+fn chain(status: &Status) -> String {
+    let causes = std::iter::successors(std::error::Error::source(status), |cause| cause.source());
+    let causes = causes.map(ToString::to_string);
+    let mut texts = vec![status.message().to_owned()];
+    for cause in causes {
+        if !texts.iter().any(|text| text.contains(&cause)) {
+            texts.push(cause);
+        }
+    }
+    texts.join(": ")
 }
 
 fn last_part(field: &str) -> &str {

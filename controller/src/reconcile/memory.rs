@@ -3,7 +3,7 @@
 use super::{attempts::Attempts, checks::Checks};
 use crate::{
     crd::{VMwareNodePoolTemplate, VMwareNodePoolTemplateStatus},
-    link::Sight,
+    link::{Connection, Sight},
     wish::Wish,
 };
 use jiff::Timestamp;
@@ -29,12 +29,14 @@ pub struct Memory {
     pub(super) attempts: Attempts,
     pub(super) checks: Option<Checks>,
     basis: Option<Basis>,
+    live: bool,
 }
 
 /// What the attempts and checks rest on: if it changes, all is tried at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Basis {
     generation: Option<i64>,
+    paused: bool,
     vcenter: Option<String>,
 }
 
@@ -87,9 +89,13 @@ impl Memory {
     pub(super) fn rest_on(&mut self, wish: &Wish, sight: &Sight) {
         let basis = Basis {
             generation: wish.generation,
+            paused: wish.paused,
             vcenter: sight.vcenter.as_ref().map(|vcenter| vcenter.name.clone()),
         };
-        if self.basis.as_ref() != Some(&basis) {
+        let live = sight.connection == Connection::Live;
+        let came_back = live && !self.live;
+        self.live = live;
+        if came_back || self.basis.as_ref() != Some(&basis) {
             self.attempts.clear();
             self.checks = None;
             self.basis = Some(basis);

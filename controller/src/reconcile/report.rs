@@ -17,6 +17,8 @@ use std::collections::BTreeMap;
 const POWERED_OFF: &str = "PoweredOffOutside: somebody switched it off. Switch it on in vCenter, or \
                            delete it there to have a new one.";
 const DRIFTED: &str = "Drifted: it is of an earlier spec. Delete it in vCenter to have a new one.";
+/// Longest message of a machine, in characters.
+const MESSAGE: usize = 200;
 const PROVING: &str = "It is not in sight; whether it is gone is being found out. Wait.";
 
 /// The status after `plan` was acted upon.
@@ -94,7 +96,7 @@ fn entry_now(entry: &VmStatus, old: Option<&VmStatus>, seen: &Seen<'_>, hash: &s
     let make = seen.attempts.fault(Work::Make(slot));
     let fault = told.or(make).or(seen.attempts.fault(Work::Remove(slot)));
     if let Some(fault) = fault {
-        message = fault.to_string();
+        message = short(&fault.to_string());
     }
     let unchanged = old.filter(|old| old.phase == phase);
     let since = unchanged.and_then(|old| old.last_transition_time.clone());
@@ -162,6 +164,14 @@ fn resource_validation(placement: &Placement, seen: &Seen<'_>) -> ResourceValida
         datastore: check("datastore").unwrap_or_default(),
         network: check("network").unwrap_or_default(),
         folder: given(&spec.folder).and_then(|()| check("folder")),
+    }
+}
+
+/// So much of a text as thousands of machines can carry; the condition has all of it.
+fn short(text: &str) -> String {
+    match text.char_indices().nth(MESSAGE) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
