@@ -17,7 +17,6 @@ use kube::{
 };
 use std::{fmt, sync::Arc};
 use tokio::sync::mpsc::UnboundedSender;
-use tokio_util::sync::CancellationToken;
 
 /// The name under which statuses and events are written.
 pub const CONTROLLER: &str = "hcp-vsphere-controller";
@@ -40,8 +39,6 @@ pub struct Context<D> {
     pub recorder: Recorder,
     /// Reads the clock; a test passes one that stands still.
     pub now: fn() -> Timestamp,
-    /// Another leader has taken over: this process is to end at once.
-    pub deposed: CancellationToken,
 }
 
 /// What the program gives to a context.
@@ -90,7 +87,6 @@ impl<D: Driver> Context<D> {
             links: Links::new(client.clone(), driver.clone(), caller.clone(), wake),
             memories: Memories::default(),
             recorder: Recorder::new(client.clone(), reporter),
-            deposed: CancellationToken::new(),
             client,
             driver,
             caller,

@@ -105,7 +105,7 @@ async fn control(args: Args) -> anyhow::Result<()> {
     let outcome = tokio::select! {
         () = run(context.clone(), woken, stop.cancelled_owned()) => Ok(()),
         () = lost(leases.as_ref()) => Err(anyhow!("the right to act was lost")),
-        () = context.deposed.cancelled() => Err(anyhow!("another leader has taken over")),
+        () = context.links.deposed().cancelled() => Err(anyhow!("another leader has taken over")),
     };
     if timeout(GRACE, context.links.stop()).await.is_err() {
         tracing::warn!("Logging out took too long");

@@ -33,6 +33,7 @@ pub struct Links<D> {
     by_secret: Mutex<HashMap<SecretRef, Arc<Link>>>,
     tasks: TaskTracker,
     stop: CancellationToken,
+    deposed: CancellationToken,
 }
 
 // === impl Links ===
@@ -53,7 +54,13 @@ impl<D: Driver> Links<D> {
             by_secret: Mutex::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
+            deposed: CancellationToken::new(),
         }
+    }
+
+    /// Cancelled when the driver has heard from a later leader: this process is to end at once.
+    pub fn deposed(&self) -> &CancellationToken {
+        &self.deposed
     }
 
     /// The link of a Secret, for the template of this UID, which leaves any other.
@@ -100,6 +107,7 @@ impl<D: Driver> Links<D> {
             driver: self.driver.clone(),
             caller: self.caller.clone(),
             wake: self.wake.clone(),
+            deposed: self.deposed.clone(),
         };
         self.tasks.spawn(session.run(secrets, secret.clone()));
     }

@@ -18,6 +18,7 @@ use tokio::{
     sync::{mpsc::UnboundedSender, watch},
     time::{sleep, timeout},
 };
+use tokio_util::sync::CancellationToken;
 
 /// Bookmarks come every 10 s; who is silent for as long as this is not there.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -30,6 +31,7 @@ pub(super) struct Session<D> {
     pub(super) driver: Arc<D>,
     pub(super) caller: Caller,
     pub(super) wake: UnboundedSender<ObjectRef<VMwareNodePoolTemplate>>,
+    pub(super) deposed: CancellationToken,
 }
 
 /// What the Secret says now.
@@ -90,6 +92,9 @@ impl<D: Driver> Session<D> {
                 Err(fault) => fault,
             };
             failures += 1;
+            if fault.kind == Kind::StaleEpoch {
+                self.deposed.cancel();
+            }
             tracing::warn!(
                 reason = fault.word,
                 problem = fault.message,

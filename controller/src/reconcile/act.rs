@@ -96,7 +96,7 @@ fn take<D: Driver>(
             work.ctx.metrics.fault(fault.word);
             match fault.kind {
                 Kind::VcenterUnknown => work.link.forgotten(),
-                Kind::StaleEpoch => work.ctx.deposed.cancel(),
+                Kind::StaleEpoch => work.ctx.links.deposed().cancel(),
                 Kind::Unreachable | Kind::Other => {}
             }
             memory.attempts.note(call, Some(fault), now);

@@ -264,5 +264,5 @@ async fn a_stale_epoch_ends_the_process() {
     hub.driver.refuse(Some(stale));
     hub.until("a refusal", has("VMsCreated", "False", "SomeFault"))
         .await;
-    assert!(hub.context.deposed.is_cancelled());
+    assert!(hub.context.links.deposed().is_cancelled());
 }
