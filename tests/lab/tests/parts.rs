@@ -11,12 +11,8 @@ use serde_json::json;
 const SOON: Duration = Duration::from_secs(30);
 
 async fn vcenter() -> Lab {
-    Lab::builder()
-        .without_hub()
-        .without_driver()
-        .start()
-        .await
-        .unwrap()
+    let lab = Lab::builder().without_hub().without_driver().start().await;
+    lab.expect("a vCenter starts")
 }
 
 /// govc through the proxy.

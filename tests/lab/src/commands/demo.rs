@@ -19,7 +19,7 @@ const NAME: &str = "demo";
 /// How many machines are left after scaling down.
 const FEW: u32 = 2;
 /// How long each change may take.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Does the main job, and fails when any step was not seen to happen.
 pub(crate) async fn run(demo: &Demo) -> anyhow::Result<()> {

@@ -8,7 +8,7 @@ use lab::state::State;
 use crate::screen::say;
 
 /// How long the lab has for ending in good order.
-const END: Duration = Duration::from_secs(60);
+const END: Duration = Duration::from_mins(1);
 
 /// Ends the running lab, and all of its processes.
 pub(crate) async fn run() -> anyhow::Result<()> {

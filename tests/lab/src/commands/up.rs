@@ -12,7 +12,7 @@ use crate::args::{Only, Up};
 use crate::screen::say;
 
 /// How long a lab may take to start; the first time its tools are built.
-const START: Duration = Duration::from_secs(1200);
+const START: Duration = Duration::from_mins(20);
 
 /// Starts a lab that stays.
 pub(crate) async fn run(up: &Up) -> anyhow::Result<()> {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use tokio::process::Command;
 
 /// How long the bare client may take.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// What it prints.
 #[derive(Debug, Deserialize)]

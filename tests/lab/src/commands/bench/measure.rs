@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 /// The template's name.
 const NAME: &str = "bench";
 /// How long a run may take.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// What one run took.
 #[derive(Debug, Clone)]
