@@ -56,18 +56,39 @@ pub(super) async fn clear(kubectl: &Path, kubeconfig: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The YAML files of a folder, in the order of their names.
+/// The manifests of a folder, in the order of their names.
 fn manifests(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).doing("reading", folder)? {
         let path = entry.doing("reading", folder)?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "yaml" || extension == "json")
-        {
+        if is_manifest(&path) {
             files.push(path);
         }
     }
     files.sort();
     Ok(files)
+}
+
+/// A kustomization lists manifests, and is none: no hub knows its kind.
+fn is_manifest(path: &Path) -> bool {
+    let kustomization = path.file_stem().is_some_and(|name| name == "kustomization");
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    matches!(extension, Some("yaml" | "yml" | "json")) && !kustomization
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_hub_takes_is_applied() {
+        for (name, applied) in [
+            ("crd.yaml", true),
+            ("crd.json", true),
+            ("kustomization.yaml", false),
+            ("notes.md", false),
+        ] {
+            assert_eq!(is_manifest(Path::new(name)), applied, "{name}");
+        }
+    }
 }
