@@ -10,6 +10,7 @@ pub mod leader;
 pub mod link;
 pub mod manifests;
 pub mod metrics;
+pub mod reason;
 pub mod reconcile;
 pub mod retry;
 pub mod run;

@@ -5,6 +5,7 @@ use crate::{
     crd::{MAX_REPLICAS, PAUSED},
     driver::{Fault, Machine, State},
     link::Connection,
+    reason::Reason,
     reconcile::attempts::Work,
     wish::Mode,
 };
@@ -49,19 +50,24 @@ pub(super) struct Verdict {
 fn verdict(
     type_: &'static str,
     holds: Holds,
-    reason: &'static str,
+    reason: Reason,
     message: impl Into<String>,
 ) -> Verdict {
     Verdict {
         type_,
         holds,
-        reason,
+        reason: reason.word(),
         message: message.into(),
     }
 }
 
 fn by_fault(type_: &'static str, holds: Holds, fault: &Fault) -> Verdict {
-    verdict(type_, holds, fault.word, fault.message.clone())
+    Verdict {
+        type_,
+        holds,
+        reason: fault.word,
+        message: fault.message.clone(),
+    }
 }
 
 /// What is counted for the conditions.
@@ -120,11 +126,11 @@ pub(super) fn conditions(
 fn spec_valid(seen: &Seen<'_>) -> Verdict {
     let type_ = "SpecValid";
     if seen.wish.problems.is_empty() {
-        return verdict(type_, Holds::True, "Valid", "");
+        return verdict(type_, Holds::True, Reason::Valid, "");
     }
     let problems = seen.wish.problems.join("; ");
     let message = format!("{problems}. Correct the spec; until then nothing is made or removed.");
-    verdict(type_, Holds::False, "Invalid", message)
+    verdict(type_, Holds::False, Reason::Invalid, message)
 }
 
 fn driver_connected(seen: &Seen<'_>) -> Verdict {
@@ -134,17 +140,17 @@ fn driver_connected(seen: &Seen<'_>) -> Verdict {
         Connection::Starting => verdict(
             type_,
             Holds::Unknown,
-            "Connecting",
+            Reason::Connecting,
             "The driver has not answered yet. Wait.",
         ),
         Connection::NoSecret | Connection::SecretRefused(_) | Connection::BadSecret(_) => verdict(
             type_,
             Holds::Unknown,
-            "NotAsked",
+            Reason::NotAsked,
             "The driver is asked once the Secret is there. See VSphereConnected.",
         ),
         Connection::VcenterDown(_) | Connection::Syncing | Connection::Live => {
-            verdict(type_, Holds::True, "Connected", "")
+            verdict(type_, Holds::True, Reason::Connected, "")
         }
     }
 }
@@ -171,13 +177,13 @@ fn vsphere_connected(seen: &Seen<'_>, plan: &Plan) -> Verdict {
                  Nothing is made or removed. Name a Secret of the former, or remove the machines \
                  there first."
             );
-            verdict(type_, Holds::False, "VCenterChanged", message)
+            verdict(type_, Holds::False, Reason::VCenterChanged, message)
         }
-        Connection::Live => verdict(type_, Holds::True, "Connected", ""),
-        Connection::Syncing => unknown("Syncing", "The machines are being read. Wait."),
+        Connection::Live => verdict(type_, Holds::True, Reason::Connected, ""),
+        Connection::Syncing => unknown(Reason::Syncing, "The machines are being read. Wait."),
         Connection::VcenterDown(Some(fault)) => by_fault(type_, Holds::False, fault),
         Connection::VcenterDown(None) | Connection::Starting => {
-            unknown("Connecting", "The login is under way. Wait.")
+            unknown(Reason::Connecting, "The login is under way. Wait.")
         }
         Connection::DriverFault(fault) => by_fault(type_, Holds::Unknown, fault),
         Connection::NoSecret => {
@@ -185,18 +191,23 @@ fn vsphere_connected(seen: &Seen<'_>, plan: &Plan) -> Verdict {
                 "There is no Secret {secret}. Create it with server, username and password; \
                  machines stay as they are until then."
             );
-            verdict(type_, Holds::False, "CredentialsNotFound", message)
+            verdict(type_, Holds::False, Reason::CredentialsNotFound, message)
         }
         Connection::SecretRefused(problem) => {
             let message = format!(
                 "Secret {secret} cannot be read: {problem}. Let the controller get, list and \
                  watch it."
             );
-            verdict(type_, Holds::Unknown, "CredentialsUnreadable", message)
+            verdict(
+                type_,
+                Holds::Unknown,
+                Reason::CredentialsUnreadable,
+                message,
+            )
         }
         Connection::BadSecret(invalid) => {
             let message = format!("{secret}: {invalid}.");
-            verdict(type_, Holds::False, "CredentialsInvalid", message)
+            verdict(type_, Holds::False, Reason::CredentialsInvalid, message)
         }
     }
 }
@@ -204,7 +215,7 @@ fn vsphere_connected(seen: &Seen<'_>, plan: &Plan) -> Verdict {
 fn node_pool_found(seen: &Seen<'_>) -> Verdict {
     let type_ = "NodePoolFound";
     match seen.wish.mode {
-        Mode::Test { .. } => verdict(type_, Holds::True, "TestMode", ""),
+        Mode::Test { .. } => verdict(type_, Holds::True, Reason::TestMode, ""),
         Mode::NodePool { replicas_ignored } => {
             let ignored = if replicas_ignored {
                 " spec.replicas is ignored without it."
@@ -215,7 +226,7 @@ fn node_pool_found(seen: &Seen<'_>) -> Verdict {
                 "Node pools are not supported yet, and nothing is done for this template. Set \
                  spec.testMode to true to have spec.replicas machines.{ignored}"
             );
-            verdict(type_, Holds::Unknown, "NodePoolsUnsupported", message)
+            verdict(type_, Holds::Unknown, Reason::NodePoolsUnsupported, message)
         }
     }
 }
@@ -226,12 +237,12 @@ fn resources_validated(seen: &Seen<'_>) -> Verdict {
         None => verdict(
             type_,
             Holds::Unknown,
-            "NotChecked",
+            Reason::NotChecked,
             "The names were not looked up yet. See VSphereConnected and SpecValid.",
         ),
         Some(Err(fault)) => by_fault(type_, Holds::Unknown, fault),
         Some(Ok(placement)) => match placement.faults.first() {
-            None => verdict(type_, Holds::True, "ResourcesValidated", ""),
+            None => verdict(type_, Holds::True, Reason::ResourcesValidated, ""),
             Some(fault) => by_fault(type_, Holds::False, fault),
         },
     }
@@ -243,7 +254,7 @@ fn resources_available() -> Verdict {
     verdict(
         "ResourcesAvailable",
         Holds::Unknown,
-        "CapacityNotRead",
+        Reason::CapacityNotRead,
         message,
     )
 }
@@ -257,20 +268,20 @@ fn quota_available(seen: &Seen<'_>) -> Verdict {
                 "{asked} machines are asked for and {max} are allowed. Raise quota.maxVms or \
                  lower the replicas."
             );
-            verdict(type_, Holds::False, "MaxVmsReached", message)
+            verdict(type_, Holds::False, Reason::MaxVmsReached, message)
         }
         (_, Some(soft)) if asked >= soft => {
             let message = format!(
                 "{asked} machines are asked for, and from {soft} on it is to be said. Raise \
                  quota.softMaxVms, or plan for more."
             );
-            verdict(type_, Holds::False, "ApproachingQuota", message)
+            verdict(type_, Holds::False, Reason::ApproachingQuota, message)
         }
         (None, None) => {
             let message = format!("No quota is set; {MAX_REPLICAS} machines are the most.");
-            verdict(type_, Holds::True, "NoQuotaConfigured", message)
+            verdict(type_, Holds::True, Reason::NoQuotaConfigured, message)
         }
-        _ => verdict(type_, Holds::True, "WithinQuota", ""),
+        _ => verdict(type_, Holds::True, Reason::WithinQuota, ""),
     }
 }
 
@@ -284,10 +295,10 @@ fn iso_ready(seen: &Seen<'_>) -> Verdict {
         (_, None) => verdict(
             type_,
             Holds::Unknown,
-            "NotChecked",
+            Reason::NotChecked,
             "The ISO was not looked for yet. See VSphereConnected and SpecValid.",
         ),
-        (_, Some(Ok(path))) => verdict(type_, Holds::True, "ISOReady", path.clone()),
+        (_, Some(Ok(path))) => verdict(type_, Holds::True, Reason::ISOReady, path.clone()),
         (_, Some(Err(fault))) => by_fault(type_, Holds::False, fault),
     }
 }
@@ -317,16 +328,20 @@ fn vms_created(seen: &Seen<'_>, plan: &Plan) -> Verdict {
         (None, Some(fault), ..) => by_fault(type_, Holds::False, fault),
         (None, None, Some(fault), _) => {
             let message = format!("{} machines: {}", failed.len(), fault.message);
-            verdict(type_, Holds::False, fault.word, message)
+            let fault = Fault {
+                message,
+                ..(*fault).clone()
+            };
+            by_fault(type_, Holds::False, &fault)
         }
         (None, None, None, Some(fault)) if seen.wish.desired() > 0 => {
             by_fault(type_, Holds::False, fault)
         }
         _ => match missing.count() {
-            0 => verdict(type_, Holds::True, "VMsReconciled", ""),
+            0 => verdict(type_, Holds::True, Reason::VMsReconciled, ""),
             missing => {
                 let message = format!("{missing} machines are being made. Wait.");
-                verdict(type_, Holds::False, "Reconciling", message)
+                verdict(type_, Holds::False, Reason::Reconciling, message)
             }
         },
     }
@@ -351,7 +366,7 @@ fn vms_up_to_date(seen: &Seen<'_>) -> Verdict {
              ones, or take the change back.",
             some(&names)
         );
-        return verdict(type_, Holds::False, "Drifted", message);
+        return verdict(type_, Holds::False, Reason::Drifted, message);
     }
     if !copies.is_empty() {
         let names: Vec<_> = copies.iter().map(String::as_str).collect();
@@ -360,9 +375,9 @@ fn vms_up_to_date(seen: &Seen<'_>) -> Verdict {
              their mark.",
             some(&names)
         );
-        return verdict(type_, Holds::False, "MarkCopied", message);
+        return verdict(type_, Holds::False, Reason::MarkCopied, message);
     }
-    verdict(type_, Holds::True, "UpToDate", "")
+    verdict(type_, Holds::True, Reason::UpToDate, "")
 }
 
 fn adoption_required(seen: &Seen<'_>) -> Verdict {
@@ -382,13 +397,13 @@ fn adoption_required(seen: &Seen<'_>) -> Verdict {
                  supported yet.",
                 some(&names)
             );
-            verdict(type_, Holds::True, "CompanionVMs", message)
+            verdict(type_, Holds::True, Reason::CompanionVMs, message)
         }
-        (true, Connection::Live) => verdict(type_, Holds::False, "NoCompanionVMs", ""),
+        (true, Connection::Live) => verdict(type_, Holds::False, Reason::NoCompanionVMs, ""),
         (true, _) => verdict(
             type_,
             Holds::Unknown,
-            "NotSeen",
+            Reason::NotSeen,
             "vCenter cannot be looked at. See VSphereConnected.",
         ),
     }
@@ -396,7 +411,7 @@ fn adoption_required(seen: &Seen<'_>) -> Verdict {
 
 fn paused() -> Verdict {
     let message = format!("Nothing is made or removed. Take the annotation {PAUSED} off to go on.");
-    verdict("Paused", Holds::True, "Paused", message)
+    verdict("Paused", Holds::True, Reason::Paused, message)
 }
 
 fn ready(seen: &Seen<'_>, plan: &Plan, counts: Counts) -> Verdict {
@@ -417,20 +432,20 @@ fn ready(seen: &Seen<'_>, plan: &Plan, counts: Counts) -> Verdict {
         };
         let message = format!("Last seen: {ready} of {desired} machines are on. See {see}.");
         let reason = if pool {
-            "NodePoolsUnsupported"
+            Reason::NodePoolsUnsupported
         } else {
-            "NotSeen"
+            Reason::NotSeen
         };
         return verdict(type_, Holds::Unknown, reason, message);
     }
     if (current, ready) == (desired, desired) {
-        return verdict(type_, Holds::True, "AllReady", "");
+        return verdict(type_, Holds::True, Reason::AllReady, "");
     }
     let message = format!(
         "{desired} machines are asked for, {current} exist, {ready} are on. See VMsCreated and \
          vmStatus."
     );
-    verdict(type_, Holds::False, "NotAllReady", message)
+    verdict(type_, Holds::False, Reason::NotAllReady, message)
 }
 
 /// The first few of many names.
@@ -457,14 +472,14 @@ impl Holds {
 // === impl Hold ===
 
 impl Hold {
-    fn reason(self) -> &'static str {
+    fn reason(self) -> Reason {
         match self {
-            Self::Paused => "Paused",
-            Self::NodePool => "NodePoolsUnsupported",
-            Self::Invalid => "SpecInvalid",
-            Self::NotLive => "NotSeen",
-            Self::OtherVcenter => "VCenterChanged",
-            Self::Adoption => "AdoptionRequired",
+            Self::Paused => Reason::Paused,
+            Self::NodePool => Reason::NodePoolsUnsupported,
+            Self::Invalid => Reason::SpecInvalid,
+            Self::NotLive => Reason::NotSeen,
+            Self::OtherVcenter => Reason::VCenterChanged,
+            Self::Adoption => Reason::AdoptionRequired,
         }
     }
 

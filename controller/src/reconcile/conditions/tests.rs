@@ -237,13 +237,18 @@ fn a_spec_that_is_not_valid_says_why() {
 fn only_a_change_of_the_status_moves_the_time() {
     let at = |seconds| Timestamp::from_second(seconds).unwrap();
     let one = |holds, reason| vec![verdict("Ready", holds, reason, "")];
-    let first = conditions(one(Holds::False, "A"), &[], Some(1), at(1));
-    let reworded = conditions(one(Holds::False, "B"), &first, Some(2), at(2));
+    let first = conditions(one(Holds::False, Reason::NotAllReady), &[], Some(1), at(1));
+    let reworded = conditions(one(Holds::False, Reason::Paused), &first, Some(2), at(2));
     assert_eq!(
         (&*reworded[0].reason, &reworded[0].last_transition_time),
-        ("B", &Time(at(1)))
+        ("Paused", &Time(at(1)))
     );
-    let turned = conditions(one(Holds::True, "C"), &reworded, Some(2), at(3));
+    let turned = conditions(
+        one(Holds::True, Reason::AllReady),
+        &reworded,
+        Some(2),
+        at(3),
+    );
     assert_eq!(turned[0].last_transition_time, Time(at(3)));
 }
 

@@ -1,0 +1,107 @@
+//! The reasons of conditions that only the controller can see. All others are the contract's: what the
+//! driver told is passed on with its word.
+
+/// Makes the enum, and for each reason its word: the name itself.
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Why a condition is as it is, where the driver was not asked or has nothing to object.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Reason {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Reason {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// As it stands in a condition.
+            pub const fn word(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)*
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The spec fulfils all that is demanded of it.
+    Valid,
+    /// The spec does not; the message names each field. Correct it.
+    Invalid,
+    /// Nothing is done because the spec is not valid. See `SpecValid`.
+    SpecInvalid,
+    /// The first answer is awaited.
+    Connecting,
+    /// The driver was not asked, for want of a credential. See `VSphereConnected`.
+    NotAsked,
+    /// Driver or vCenter is connected.
+    Connected,
+    /// vCenter is connected, and its machines are being read.
+    Syncing,
+    /// There is no Secret of the name that the template gives. Create it.
+    CredentialsNotFound,
+    /// The Secret lacks a key, or has one that is not text. Correct it.
+    CredentialsInvalid,
+    /// The controller may not read the Secret. Grant it get, list and watch.
+    CredentialsUnreadable,
+    /// The Secret leads to another vCenter than the one that holds the machines.
+    VCenterChanged,
+    /// The template itself says how many machines there shall be.
+    TestMode,
+    /// Node pools are not supported yet. Use test mode.
+    NodePoolsUnsupported,
+    /// Nothing was looked up yet. See `VSphereConnected` and `SpecValid`.
+    NotChecked,
+    /// Every name in the spec stands for something that can be used.
+    ResourcesValidated,
+    /// Capacity is not told by the driver yet. Look in vCenter.
+    CapacityNotRead,
+    /// No limit is set.
+    NoQuotaConfigured,
+    /// Fewer machines are asked for than the limits permit.
+    WithinQuota,
+    /// As many machines are asked for as `softMaxVms`.
+    ApproachingQuota,
+    /// More machines are asked for than `maxVms`; the surplus is not made.
+    MaxVmsReached,
+    /// The ISO is where the spec says.
+    ISOReady,
+    /// There are as many machines as there shall be, none of them failed.
+    VMsReconciled,
+    /// Machines are being made. Wait.
+    Reconciling,
+    /// All machines are of the present spec.
+    UpToDate,
+    /// Machines are of an earlier spec, and left as they are.
+    Drifted,
+    /// Machines bear the mark of this template, but are copies of others.
+    MarkCopied,
+    /// The companion has made machines for this template: nothing is made or removed.
+    CompanionVMs,
+    /// The companion has made none.
+    NoCompanionVMs,
+    /// Nothing is done because the companion's machines are there. See `AdoptionRequired`.
+    AdoptionRequired,
+    /// vCenter cannot be looked at; what was seen last stays. See `VSphereConnected`.
+    NotSeen,
+    /// An annotation says that nothing is to be done.
+    Paused,
+    /// All machines are there and on.
+    AllReady,
+    /// Not all are. See `VMsCreated` and `vmStatus`.
+    NotAllReady,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_of_a_reason_is_its_name() {
+        assert_eq!(Reason::ISOReady.word(), "ISOReady");
+        for reason in Reason::ALL {
+            assert_eq!(reason.word(), format!("{reason:?}"));
+        }
+    }
+}
