@@ -89,3 +89,53 @@ impl Args {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::error::ErrorKind;
+
+    fn parsed(flags: &[&str]) -> Result<Args, ErrorKind> {
+        let flags = ["vsphere-driver"].iter().chain(flags);
+        Args::try_parse_from(flags).map_err(|error| error.kind())
+    }
+
+    #[test]
+    fn tls_takes_all_of_its_files_or_none() {
+        let files = ["--tls-certificate=c", "--tls-key=k", "--tls-client-ca=a"];
+        let files_of = |flags: &[&str]| parsed(flags).map(|args| args.tls_files());
+        let all = TlsFiles {
+            certificate: "c".into(),
+            key: "k".into(),
+            client_ca: "a".into(),
+        };
+        assert_eq!(files_of(&files), Ok(Some(all)));
+        assert_eq!(files_of(&[]), Ok(None));
+        for missing in 0..files.len() {
+            let mut flags = files.to_vec();
+            flags.remove(missing);
+            assert_eq!(files_of(&flags), Err(ErrorKind::MissingRequiredArgument));
+        }
+    }
+
+    #[test]
+    fn a_driver_without_flags_would_listen_on_loopback_only() {
+        let args = parsed(&[]).unwrap();
+        assert!(args.listen.ip().is_loopback());
+        assert_eq!(args.grace(), Duration::from_secs(20));
+        let refused = args.transport().unwrap_err();
+        assert!(matches!(refused, InvalidTransport::Unprotected));
+    }
+
+    #[test]
+    fn a_flag_that_means_nothing_is_refused_at_once() {
+        for flag in [
+            "--listen=localhost",
+            "--log=a=b=c",
+            "--log-format=xml",
+            "--shutdown-grace=-1",
+        ] {
+            assert!(parsed(&[flag]).is_err(), "{flag}");
+        }
+    }
+}

@@ -81,3 +81,96 @@ impl fmt::Display for Outcome<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::{
+        client::{Client, Hubs},
+        fence::Fence,
+    };
+    use contract::v1::{self as pb, Reason};
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(line)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn caller(on_behalf_of: &str) -> Caller {
+        let asked = pb::Caller {
+            hub_id: "hub".into(),
+            epoch: Some(3),
+            operation_id: "op".into(),
+            on_behalf_of: on_behalf_of.into(),
+            ..pb::Caller::default()
+        };
+        let client = Client::new("controller.hub", Hubs::All);
+        Caller::admit(Some(asked), &client, &Fence::default()).unwrap()
+    }
+
+    fn written(json: bool, on_behalf_of: &str, outcome: Outcome<'_>) -> String {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let log = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .without_time()
+            .with_writer(move || writer.clone());
+        let change_it = || {
+            change(
+                &Change {
+                    caller: &caller(on_behalf_of),
+                    owner: "VMwareNodePoolTemplate ns/pool (uid)",
+                    identity: "hub/uid/1",
+                    verb: Verb::Create,
+                    vcenter: "lab",
+                    operation_id: "op-1",
+                },
+                outcome,
+            );
+        };
+        if json {
+            let log = log.json().flatten_event(true).finish();
+            tracing::subscriber::with_default(log, change_it);
+        } else {
+            tracing::subscriber::with_default(log.finish(), change_it);
+        }
+        let bytes = lines.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_change_is_one_line_that_says_everything() {
+        let fault = Fault::new(Reason::DatastoreFull, "no room on `LocalDS_0`");
+        assert_eq!(
+            written(false, "", Outcome::Failed(&fault)).trim_start(),
+            format!(
+                "INFO audit: Change client=\"controller.hub\" hub=\"hub\" epoch=3 \
+                 owner=\"VMwareNodePoolTemplate ns/pool (uid)\" identity=\"hub/uid/1\" \
+                 verb=\"CREATE\" vcenter=\"lab\" operation_id=\"op-1\" result=\"DATASTORE_FULL\" \
+                 fault=\"{}\"\n",
+                fault.message
+            )
+        );
+    }
+
+    #[test]
+    fn nobody_forges_a_second_line() {
+        let forged = "eve\nINFO audit: Change client=\"admin\"";
+        for json in [false, true] {
+            let line = written(json, forged, Outcome::Accepted);
+            assert_eq!(line.lines().count(), 1, "{line}");
+        }
+    }
+}
