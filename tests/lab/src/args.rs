@@ -94,6 +94,9 @@ pub(crate) struct Up {
     /// Leaves out everything else.
     #[arg(long, value_enum)]
     pub(crate) only: Option<Only>,
+    /// Where the addresses, processes and files of the lab are written, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
 }
 
 /// Options of `status`.

@@ -2,11 +2,15 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
 
 use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout};
 
 use crate::certificates::Leaf;
-use crate::error::{Error, Result};
+use crate::error::{Doing as _, Error, Result};
 
 /// How grpcurl reaches the driver.
 #[derive(Debug, Clone)]
@@ -62,6 +66,32 @@ impl Grpcurl {
         })
     }
 
+    /// Calls a method that answers with a stream.
+    pub fn stream(&self, method: &str, request: &Value) -> Result<Stream> {
+        let mut command = crate::command(&self.program);
+        command
+            .args(self.options())
+            .args([
+                "-format-error",
+                "-emit-defaults",
+                "-d",
+                &request.to_string(),
+            ])
+            .arg(self.address.to_string())
+            .arg(method)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().doing("starting", &self.program)?;
+        let output = child
+            .stdout
+            .take()
+            .ok_or(Error::Missing("output of grpcurl"))?;
+        Ok(Stream {
+            child,
+            lines: BufReader::new(output).lines(),
+        })
+    }
+
     /// Calls a method that is to be refused, and returns the status that it was refused with.
     pub async fn refusal(&self, method: &str, request: &Value) -> Result<Value> {
         match self.call(method, request).await {
@@ -77,5 +107,73 @@ impl Grpcurl {
             }
             Err(error) => Err(error),
         }
+    }
+}
+
+/// The messages of a stream. It is cancelled when this is dropped.
+#[derive(Debug)]
+pub struct Stream {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Stream {
+    /// The next message; nothing after the last.
+    pub async fn next(&mut self) -> Result<Option<Value>> {
+        let reading = |source| Error::Io {
+            doing: "reading grpcurl".to_owned(),
+            source,
+        };
+        let mut message = String::new();
+        while let Some(line) = self.lines.next_line().await.map_err(reading)? {
+            message.push_str(&line);
+            // grpcurl indents all that is inside a message.
+            if line == "}" || line == "{}" {
+                return serde_json::from_str(&message)
+                    .map(Some)
+                    .map_err(|_| Error::Unreadable {
+                        program: "grpcurl".to_owned(),
+                        said: message,
+                    });
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next message that `wanted` gives something for; those before are passed over.
+    ///
+    /// # Errors
+    /// When the stream ends before, or `within` is over.
+    pub async fn find<T>(
+        &mut self,
+        what: &str,
+        within: Duration,
+        wanted: impl Fn(&Value) -> Option<T>,
+    ) -> Result<T> {
+        let timed_out = |_| Error::TimedOut {
+            what: what.to_owned(),
+            after: within,
+        };
+        let search = async {
+            while let Some(message) = self.next().await? {
+                if let Some(found) = wanted(&message) {
+                    return Ok(found);
+                }
+            }
+            Err(Error::Missing("such a message: the stream has ended"))
+        };
+        tokio::time::timeout(within, search)
+            .await
+            .map_err(timed_out)?
+    }
+
+    /// The status that the stream ended with, once [`Stream::next`] gave nothing; absent for OK.
+    pub async fn status(self) -> Result<Option<Value>> {
+        let waiting = |source| Error::Io {
+            doing: "waiting for grpcurl".to_owned(),
+            source,
+        };
+        let output = self.child.wait_with_output().await.map_err(waiting)?;
+        Ok(serde_json::from_slice(&output.stderr).ok())
     }
 }

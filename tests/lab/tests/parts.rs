@@ -169,3 +169,60 @@ async fn machines_and_sessions_are_seen_past_the_proxy() {
     assert_eq!(lab.proxy().counts().calls(), 0);
     assert!(lab.vcenter().sessions().await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn a_stream_is_read_message_by_message() {
+    let lab = Lab::builder().without_hub().start().await.unwrap();
+    let watch = json!({"service": "vsphere.driver.v1.Driver"});
+    let mut health = lab
+        .grpcurl()
+        .unwrap()
+        .stream("grpc.health.v1.Health/Watch", &watch)
+        .unwrap();
+    let serving = |message: &serde_json::Value| (message["status"] == "SERVING").then_some(());
+    health
+        .find("the driver to serve", SOON, serving)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn the_driver_keeps_its_address_and_gets_another_process() {
+    let mut lab = Lab::builder().without_hub().start().await.unwrap();
+    let before = (
+        lab.driver().unwrap().address(),
+        lab.driver().unwrap().process().unwrap().id(),
+    );
+    lab.kill_driver().unwrap();
+    lab.restart_driver().await.unwrap();
+    let after = (
+        lab.driver().unwrap().address(),
+        lab.driver().unwrap().process().unwrap().id(),
+    );
+    assert_eq!(after.0, before.0);
+    assert_ne!(after.1, before.1);
+    assert!(!lab.driver_log_lines().unwrap().is_empty());
+    lab.stop_driver().await.unwrap();
+}
+
+#[tokio::test]
+async fn each_certificate_is_let_in_as_the_list_says() {
+    let lab = Lab::builder().without_hub().start().await.unwrap();
+    let method = "vsphere.driver.v1.Driver/GetDriverInfo";
+    let leaves = lab.certificates();
+    for (leaf, let_in) in [
+        (&leaves.person, true),
+        (&leaves.controller, true),
+        (&leaves.stranger, false),
+    ] {
+        let answer = lab.grpcurl_as(leaf).unwrap().call(method, &json!({})).await;
+        assert_eq!(answer.is_ok(), let_in, "{leaf:?}: {answer:?}");
+    }
+    let refused = lab
+        .grpcurl_as(&leaves.stranger)
+        .unwrap()
+        .refusal(method, &json!({}))
+        .await;
+    // PERMISSION_DENIED
+    assert_eq!(refused.unwrap()["code"], 7);
+}

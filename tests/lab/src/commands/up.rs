@@ -27,7 +27,9 @@ pub(crate) async fn run(up: &Up) -> anyhow::Result<()> {
     let mut keeper = Process::start_detached(&keeper(up)?, &folder)?;
     let ready = |line: &str| line.contains(super::keep::READY).then_some(());
     keeper.line("the lab to be ready", START, ready).await?;
-    super::status::show(&State::running()?);
+    let state = State::running()?;
+    super::write_json(up.json.as_deref(), &state)?;
+    super::status::show(&state);
     say("\neval \"$(cargo lab env)\" sets up a shell for it; cargo lab down ends it");
     Ok(())
 }
