@@ -8,7 +8,7 @@ use clap::Parser as _;
 use controller::{
     context::{Context, Program},
     driver::{Caller, GrpcDriver, Transport},
-    leader::{COMPANION_LEASE, Candidate, LEASE},
+    leader::Leases,
     metrics::Metrics,
     run::run,
     serve,
@@ -79,9 +79,7 @@ async fn control(args: Args) -> anyhow::Result<()> {
     tracing::info!(hub_id, version = env!("CARGO_PKG_VERSION"), "Starting");
     ready.store(true, Ordering::Relaxed);
 
-    let leases = args
-        .leader_elect
-        .then(|| Leases::new(&args, &client, &hub_id, now));
+    let leases = args.leader_elect.then(|| leases(&args, &client, &hub_id));
     let epoch = match &leases {
         None => None,
         Some(leases) => {
@@ -133,62 +131,18 @@ async fn serve_http(args: &Args, metrics: &Metrics) -> anyhow::Result<Arc<Atomic
     Ok(ready)
 }
 
+fn leases(args: &Args, client: &Client, hub_id: &str) -> Leases {
+    let namespace = args.lease_namespace.as_deref();
+    let namespace = namespace.unwrap_or_else(|| client.default_namespace());
+    let identity = format!("{hub_id}_{}", Uuid::new_v4());
+    Leases::new(client, namespace, &identity, now)
+}
+
 /// Returns when a Lease is lost; never without one.
 async fn lost(leases: Option<&Leases>) {
     match leases {
         Some(leases) => leases.hold().await,
         None => std::future::pending().await,
-    }
-}
-
-/// Both Leases that are needed to act: ours, and the companion's.
-struct Leases {
-    ours: Candidate,
-    companions: Candidate,
-}
-
-// === impl Leases ===
-
-impl Leases {
-    fn new(args: &Args, client: &Client, hub_id: &str, now: fn() -> Timestamp) -> Self {
-        let namespace = args.lease_namespace.as_deref();
-        let namespace = namespace.unwrap_or_else(|| client.default_namespace());
-        let identity = format!("{hub_id}_{}", Uuid::new_v4());
-        let candidate = |lease| Candidate::new(client.clone(), namespace, lease, &identity, now);
-        Self {
-            ours: candidate(LEASE),
-            companions: candidate(COMPANION_LEASE),
-        }
-    }
-
-    /// The epoch, once both are held; `None` if it is not wanted any more or was lost again.
-    async fn acquire(&self, stop: &CancellationToken) -> Option<i32> {
-        let both = async {
-            let epoch = self.ours.acquire().await;
-            tokio::select! {
-                _ = self.companions.acquire() => Some(epoch),
-                () = self.ours.hold() => None,
-            }
-        };
-        tokio::select! {
-            epoch = both => epoch,
-            () = stop.cancelled() => {
-                self.release().await;
-                None
-            }
-        }
-    }
-
-    async fn hold(&self) {
-        tokio::select! {
-            () = self.ours.hold() => {}
-            () = self.companions.hold() => {}
-        }
-    }
-
-    async fn release(&self) {
-        self.companions.release().await;
-        self.ours.release().await;
     }
 }
 

@@ -1,17 +1,13 @@
 //! The conditions of a template: what holds, why not, and what to do about it. Pure.
 
-use super::plan::{self, Hold, Plan, Seen};
-use crate::{
-    crd::{MAX_REPLICAS, PAUSED},
-    driver::{Fault, Machine, State},
-    link::Connection,
-    reason::Reason,
-    reconcile::attempts::Work,
-    wish::Mode,
-};
+mod connection;
+mod machines;
+mod resources;
+
+use super::plan::{Hold, Plan, Seen};
+use crate::{crd::PAUSED, driver::Fault, link::Connection, reason::Reason, wish::Mode};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use std::sync::Arc;
 
 /// The types of all conditions.
 pub(crate) const CONDITIONS: [&str; 13] = [
@@ -82,16 +78,16 @@ pub(super) struct Counts {
 pub(super) fn verdicts(seen: &Seen<'_>, plan: &Plan, counts: Counts) -> Vec<Verdict> {
     let always = [
         spec_valid(seen),
-        driver_connected(seen),
-        vsphere_connected(seen, plan),
+        connection::driver_connected(seen),
+        connection::vsphere_connected(seen, plan),
         node_pool_found(seen),
-        resources_validated(seen),
-        resources_available(),
-        quota_available(seen),
-        iso_ready(seen),
-        vms_created(seen, plan),
-        vms_up_to_date(seen),
-        adoption_required(seen),
+        resources::resources_validated(seen),
+        resources::resources_available(),
+        resources::quota_available(seen),
+        resources::iso_ready(seen),
+        machines::vms_created(seen, plan),
+        machines::vms_up_to_date(seen),
+        machines::adoption_required(seen),
     ];
     let ready = ready(seen, plan, counts);
     let paused = seen.wish.paused.then(paused);
@@ -133,85 +129,6 @@ fn spec_valid(seen: &Seen<'_>) -> Verdict {
     verdict(type_, Holds::False, Reason::Invalid, message)
 }
 
-fn driver_connected(seen: &Seen<'_>) -> Verdict {
-    let type_ = "DriverConnected";
-    match &seen.sight.connection {
-        Connection::DriverFault(fault) => by_fault(type_, Holds::False, fault),
-        Connection::Starting => verdict(
-            type_,
-            Holds::Unknown,
-            Reason::Connecting,
-            "The driver has not answered yet. Wait.",
-        ),
-        Connection::NoSecret | Connection::SecretRefused(_) | Connection::BadSecret(_) => verdict(
-            type_,
-            Holds::Unknown,
-            Reason::NotAsked,
-            "The driver is asked once the Secret is there. See VSphereConnected.",
-        ),
-        Connection::VcenterDown(_) | Connection::Syncing | Connection::Live => {
-            verdict(type_, Holds::True, Reason::Connected, "")
-        }
-    }
-}
-
-fn vsphere_connected(seen: &Seen<'_>, plan: &Plan) -> Verdict {
-    let type_ = "VSphereConnected";
-    let secret = &seen.wish.secret;
-    let server = seen
-        .sight
-        .vcenter
-        .as_ref()
-        .map(|vcenter| &vcenter.instance_uuid);
-    let unknown = |reason, message: &str| verdict(type_, Holds::Unknown, reason, message);
-    match &seen.sight.connection {
-        _ if plan.hold == Some(Hold::OtherVcenter) => {
-            let recorded = seen
-                .status
-                .vcenter_instance_uuid
-                .as_deref()
-                .unwrap_or_default();
-            let now = server.map_or("", String::as_str);
-            let message = format!(
-                "The machines are in the vCenter {recorded}, and Secret {secret} leads to {now}. \
-                 Nothing is made or removed. Name a Secret of the former, or remove the machines \
-                 there first."
-            );
-            verdict(type_, Holds::False, Reason::VCenterChanged, message)
-        }
-        Connection::Live => verdict(type_, Holds::True, Reason::Connected, ""),
-        Connection::Syncing => unknown(Reason::Syncing, "The machines are being read. Wait."),
-        Connection::VcenterDown(Some(fault)) => by_fault(type_, Holds::False, fault),
-        Connection::VcenterDown(None) | Connection::Starting => {
-            unknown(Reason::Connecting, "The login is under way. Wait.")
-        }
-        Connection::DriverFault(fault) => by_fault(type_, Holds::Unknown, fault),
-        Connection::NoSecret => {
-            let message = format!(
-                "There is no Secret {secret}. Create it with server, username and password; \
-                 machines stay as they are until then."
-            );
-            verdict(type_, Holds::False, Reason::CredentialsNotFound, message)
-        }
-        Connection::SecretRefused(problem) => {
-            let message = format!(
-                "Secret {secret} cannot be read: {problem}. Let the controller get, list and \
-                 watch it."
-            );
-            verdict(
-                type_,
-                Holds::Unknown,
-                Reason::CredentialsUnreadable,
-                message,
-            )
-        }
-        Connection::BadSecret(invalid) => {
-            let message = format!("{secret}: {invalid}.");
-            verdict(type_, Holds::False, Reason::CredentialsInvalid, message)
-        }
-    }
-}
-
 fn node_pool_found(seen: &Seen<'_>) -> Verdict {
     let type_ = "NodePoolFound";
     match seen.wish.mode {
@@ -228,184 +145,6 @@ fn node_pool_found(seen: &Seen<'_>) -> Verdict {
             );
             verdict(type_, Holds::Unknown, Reason::NodePoolsUnsupported, message)
         }
-    }
-}
-
-fn resources_validated(seen: &Seen<'_>) -> Verdict {
-    let type_ = "ResourcesValidated";
-    match seen.checks.map(|checks| &checks.placement) {
-        None => verdict(
-            type_,
-            Holds::Unknown,
-            Reason::NotChecked,
-            "The names were not looked up yet. See VSphereConnected and SpecValid.",
-        ),
-        Some(Err(fault)) => by_fault(type_, Holds::Unknown, fault),
-        Some(Ok(placement)) => match placement.faults.first() {
-            None => verdict(type_, Holds::True, Reason::ResourcesValidated, ""),
-            Some(fault) => by_fault(type_, Holds::False, fault),
-        },
-    }
-}
-
-fn resources_available() -> Verdict {
-    let message = "The driver does not tell capacity yet; vCenter refuses what does not fit. Look \
-                   in vCenter.";
-    verdict(
-        "ResourcesAvailable",
-        Holds::Unknown,
-        Reason::CapacityNotRead,
-        message,
-    )
-}
-
-fn quota_available(seen: &Seen<'_>) -> Verdict {
-    let type_ = "QuotaAvailable";
-    let (asked, max, soft) = (seen.wish.asked(), seen.wish.max, seen.wish.soft_max);
-    match (max, soft) {
-        (Some(max), _) if asked > max => {
-            let message = format!(
-                "{asked} machines are asked for and {max} are allowed. Raise quota.maxVms or \
-                 lower the replicas."
-            );
-            verdict(type_, Holds::False, Reason::MaxVmsReached, message)
-        }
-        (_, Some(soft)) if asked >= soft => {
-            let message = format!(
-                "{asked} machines are asked for, and from {soft} on it is to be said. Raise \
-                 quota.softMaxVms, or plan for more."
-            );
-            verdict(type_, Holds::False, Reason::ApproachingQuota, message)
-        }
-        (None, None) => {
-            let message = format!("No quota is set; {MAX_REPLICAS} machines are the most.");
-            verdict(type_, Holds::True, Reason::NoQuotaConfigured, message)
-        }
-        _ => verdict(type_, Holds::True, Reason::WithinQuota, ""),
-    }
-}
-
-fn iso_ready(seen: &Seen<'_>) -> Verdict {
-    let type_ = "ISOReady";
-    match (&seen.wish.iso, seen.checks.map(|checks| &checks.iso)) {
-        (None, _) => {
-            let fault = Fault::unsupported_iso(super::checks::NO_URL);
-            by_fault(type_, Holds::False, &fault)
-        }
-        (_, None) => verdict(
-            type_,
-            Holds::Unknown,
-            Reason::NotChecked,
-            "The ISO was not looked for yet. See VSphereConnected and SpecValid.",
-        ),
-        (_, Some(Ok(path))) => verdict(type_, Holds::True, Reason::ISOReady, path.clone()),
-        (_, Some(Err(fault))) => by_fault(type_, Holds::False, fault),
-    }
-}
-
-fn vms_created(seen: &Seen<'_>, plan: &Plan) -> Verdict {
-    let type_ = "VMsCreated";
-    let attempts = seen.attempts;
-    let call = attempts
-        .fault(Work::Ensure)
-        .or(attempts.fault(Work::Delete));
-    let machines = plan.record.entries.keys().filter_map(|slot| {
-        let machine = seen.sight.owner.machine(*slot);
-        let told = machine.and_then(|machine| machine.fault.as_ref());
-        let make = || attempts.fault(Work::Make(*slot));
-        told.or_else(make)
-            .or_else(|| attempts.fault(Work::Remove(*slot)))
-    });
-    let failed: Vec<_> = machines.collect();
-    let missing = plan
-        .record
-        .entries
-        .values()
-        .filter(|entry| entry.moref.is_empty());
-    let blocked = seen.checks.and_then(plan::obstacle);
-    match (plan.hold, call, failed.first(), blocked) {
-        (Some(hold), ..) => verdict(type_, Holds::Unknown, hold.reason(), hold.message()),
-        (None, Some(fault), ..) => by_fault(type_, Holds::False, fault),
-        (None, None, Some(fault), _) => {
-            let message = format!("{} machines: {}", failed.len(), fault.message);
-            let fault = Fault {
-                message,
-                ..(*fault).clone()
-            };
-            by_fault(type_, Holds::False, &fault)
-        }
-        (None, None, None, Some(fault)) if seen.wish.desired() > 0 => {
-            by_fault(type_, Holds::False, fault)
-        }
-        _ => match missing.count() {
-            0 => verdict(type_, Holds::True, Reason::VMsReconciled, ""),
-            missing => {
-                let message = format!("{missing} machines are being made. Wait.");
-                verdict(type_, Holds::False, Reason::Reconciling, message)
-            }
-        },
-    }
-}
-
-fn vms_up_to_date(seen: &Seen<'_>) -> Verdict {
-    let type_ = "VMsUpToDate";
-    let wanted = crate::driver::spec_hash(&seen.wish.spec);
-    let drifted = |machine: &&Arc<Machine>| {
-        machine.state == State::Drifted
-            || !machine.spec_hash.is_empty() && machine.spec_hash != wanted
-    };
-    let machines = seen.sight.owner.machines.values();
-    let names: Vec<_> = machines
-        .filter(drifted)
-        .map(|machine| machine.name.as_str())
-        .collect();
-    let copies = &seen.sight.owner.copies;
-    if !names.is_empty() {
-        let message = format!(
-            "{} are of an earlier spec and left as they are. Delete them in vCenter to have new \
-             ones, or take the change back.",
-            some(&names)
-        );
-        return verdict(type_, Holds::False, Reason::Drifted, message);
-    }
-    if !copies.is_empty() {
-        let names: Vec<_> = copies.iter().map(String::as_str).collect();
-        let message = format!(
-            "{} bear the mark of this template and are copies: never touched. Remove them, or \
-             their mark.",
-            some(&names)
-        );
-        return verdict(type_, Holds::False, Reason::MarkCopied, message);
-    }
-    verdict(type_, Holds::True, Reason::UpToDate, "")
-}
-
-fn adoption_required(seen: &Seen<'_>) -> Verdict {
-    let type_ = "AdoptionRequired";
-    let names: Vec<_> = seen
-        .sight
-        .owner
-        .companions
-        .iter()
-        .map(String::as_str)
-        .collect();
-    match (names.is_empty(), &seen.sight.connection) {
-        (false, _) => {
-            let message = format!(
-                "{} were made by the companion for this template. Nothing is made or removed. \
-                 Remove them, or their tag guestinfo.vmware-hcp.template; adoption is not \
-                 supported yet.",
-                some(&names)
-            );
-            verdict(type_, Holds::True, Reason::CompanionVMs, message)
-        }
-        (true, Connection::Live) => verdict(type_, Holds::False, Reason::NoCompanionVMs, ""),
-        (true, _) => verdict(
-            type_,
-            Holds::Unknown,
-            Reason::NotSeen,
-            "vCenter cannot be looked at. See VSphereConnected.",
-        ),
     }
 }
 

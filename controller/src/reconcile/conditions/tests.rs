@@ -3,10 +3,10 @@
 use super::*;
 use crate::{
     credentials::InvalidSecret,
-    driver::{Placement, Retry},
+    driver::{Placement, Retry, State},
     fixtures::{checks, fault, world::World},
     link::Connection,
-    reconcile::{checks::Checks, plan::plan},
+    reconcile::{attempts::Work, checks::Checks, plan::plan},
 };
 
 /// Status and reason of one condition.

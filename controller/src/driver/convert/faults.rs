@@ -1,0 +1,66 @@
+//! What went wrong: of a call, or of one machine.
+
+use crate::driver::{Fault, Kind, Retry};
+use contract::v1 as pb;
+use tonic::{Code, Status};
+
+impl From<pb::Fault> for Fault {
+    fn from(fault: pb::Fault) -> Self {
+        let reason = fault.reason();
+        Self {
+            word: reason.row().word,
+            retry: fault.retry().into(),
+            after: fault.wait(),
+            kind: match reason {
+                pb::Reason::VcenterUnknown => Kind::VcenterUnknown,
+                pb::Reason::StaleEpoch => Kind::StaleEpoch,
+                _ => Kind::Other,
+            },
+            message: fault.message,
+        }
+    }
+}
+
+impl From<Status> for Fault {
+    fn from(status: Status) -> Self {
+        if let Some(fault) = pb::Fault::of_status(&status) {
+            return fault.into();
+        }
+        let message = chain(&status);
+        match status.code() {
+            Code::Unimplemented => Self {
+                word: pb::Reason::FeatureUnsupported.row().word,
+                message: format!("the driver lacks a call: {message}. Update the driver"),
+                retry: Retry::Slow,
+                after: None,
+                kind: Kind::Other,
+            },
+            code => Self::unreachable(format!("the driver did not answer ({code:?}: {message})")),
+        }
+    }
+}
+
+impl From<pb::RetryClass> for Retry {
+    fn from(class: pb::RetryClass) -> Self {
+        match class {
+            pb::RetryClass::Never => Self::Never,
+            pb::RetryClass::Slow => Self::Slow,
+            pb::RetryClass::Backoff | pb::RetryClass::Unspecified => Self::Backoff,
+            pb::RetryClass::Soon => Self::Soon,
+            pb::RetryClass::Recover => Self::Recover,
+        }
+    }
+}
+
+/// What a status says, with its causes: a refused certificate is told of by the innermost.
+fn chain(status: &Status) -> String {
+    let causes = std::iter::successors(std::error::Error::source(status), |cause| cause.source());
+    let causes = causes.map(ToString::to_string);
+    let mut texts = vec![status.message().to_owned()];
+    for cause in causes {
+        if !texts.iter().any(|text| text.contains(&cause)) {
+            texts.push(cause);
+        }
+    }
+    texts.join(": ")
+}

@@ -1,0 +1,119 @@
+//! Conditions of the machines. Pure.
+
+use super::{Holds, Verdict, by_fault, some, verdict};
+use crate::{
+    driver::{Fault, Machine, State, spec_hash},
+    link::Connection,
+    reason::Reason,
+    reconcile::{
+        attempts::Work,
+        plan::{Plan, Seen, obstacle},
+    },
+};
+use std::sync::Arc;
+
+pub(super) fn vms_created(seen: &Seen<'_>, plan: &Plan) -> Verdict {
+    let type_ = "VMsCreated";
+    let attempts = seen.attempts;
+    let call = attempts
+        .fault(Work::Ensure)
+        .or(attempts.fault(Work::Delete));
+    let machines = plan.record.entries.keys().filter_map(|slot| {
+        let machine = seen.sight.owner.machine(*slot);
+        let told = machine.and_then(|machine| machine.fault.as_ref());
+        let make = || attempts.fault(Work::Make(*slot));
+        told.or_else(make)
+            .or_else(|| attempts.fault(Work::Remove(*slot)))
+    });
+    let failed: Vec<_> = machines.collect();
+    let missing = plan
+        .record
+        .entries
+        .values()
+        .filter(|entry| entry.moref.is_empty());
+    let blocked = seen.checks.and_then(obstacle);
+    match (plan.hold, call, failed.first(), blocked) {
+        (Some(hold), ..) => verdict(type_, Holds::Unknown, hold.reason(), hold.message()),
+        (None, Some(fault), ..) => by_fault(type_, Holds::False, fault),
+        (None, None, Some(fault), _) => {
+            let message = format!("{} machines: {}", failed.len(), fault.message);
+            let fault = Fault {
+                message,
+                ..(*fault).clone()
+            };
+            by_fault(type_, Holds::False, &fault)
+        }
+        (None, None, None, Some(fault)) if seen.wish.desired() > 0 => {
+            by_fault(type_, Holds::False, fault)
+        }
+        _ => match missing.count() {
+            0 => verdict(type_, Holds::True, Reason::VMsReconciled, ""),
+            missing => {
+                let message = format!("{missing} machines are being made. Wait.");
+                verdict(type_, Holds::False, Reason::Reconciling, message)
+            }
+        },
+    }
+}
+
+pub(super) fn vms_up_to_date(seen: &Seen<'_>) -> Verdict {
+    let type_ = "VMsUpToDate";
+    let wanted = spec_hash(&seen.wish.spec);
+    let drifted = |machine: &&Arc<Machine>| {
+        machine.state == State::Drifted
+            || !machine.spec_hash.is_empty() && machine.spec_hash != wanted
+    };
+    let machines = seen.sight.owner.machines.values();
+    let names: Vec<_> = machines
+        .filter(drifted)
+        .map(|machine| machine.name.as_str())
+        .collect();
+    let copies = &seen.sight.owner.copies;
+    if !names.is_empty() {
+        let message = format!(
+            "{} are of an earlier spec and left as they are. Delete them in vCenter to have new \
+             ones, or take the change back.",
+            some(&names)
+        );
+        return verdict(type_, Holds::False, Reason::Drifted, message);
+    }
+    if !copies.is_empty() {
+        let names: Vec<_> = copies.iter().map(String::as_str).collect();
+        let message = format!(
+            "{} bear the mark of this template and are copies: never touched. Remove them, or \
+             their mark.",
+            some(&names)
+        );
+        return verdict(type_, Holds::False, Reason::MarkCopied, message);
+    }
+    verdict(type_, Holds::True, Reason::UpToDate, "")
+}
+
+pub(super) fn adoption_required(seen: &Seen<'_>) -> Verdict {
+    let type_ = "AdoptionRequired";
+    let names: Vec<_> = seen
+        .sight
+        .owner
+        .companions
+        .iter()
+        .map(String::as_str)
+        .collect();
+    match (names.is_empty(), &seen.sight.connection) {
+        (false, _) => {
+            let message = format!(
+                "{} were made by the companion for this template. Nothing is made or removed. \
+                 Remove them, or their tag guestinfo.vmware-hcp.template; adoption is not \
+                 supported yet.",
+                some(&names)
+            );
+            verdict(type_, Holds::True, Reason::CompanionVMs, message)
+        }
+        (true, Connection::Live) => verdict(type_, Holds::False, Reason::NoCompanionVMs, ""),
+        (true, _) => verdict(
+            type_,
+            Holds::Unknown,
+            Reason::NotSeen,
+            "vCenter cannot be looked at. See VSphereConnected.",
+        ),
+    }
+}
