@@ -3,6 +3,7 @@
 //! A link follows its Secret, has the driver log in by it, follows the changes of the machines, and
 //! wakes the templates that are concerned. What it has seen is read with [`Link::look`].
 
+mod names;
 mod registry;
 mod session;
 mod view;
@@ -43,6 +44,8 @@ struct Inner {
     vcenter: Option<Vcenter>,
     /// The address that the view is of.
     server: String,
+    /// The driver is to be asked once more which vCenter it is.
+    to_be_identified: bool,
     view: View,
     users: HashMap<String, ObjectRef<VMwareNodePoolTemplate>>,
     pending: HashSet<Concerned>,
@@ -105,6 +108,7 @@ impl Link {
             phase: Phase::Starting,
             vcenter: None,
             server: String::new(),
+            to_be_identified: false,
             view: View::default(),
             users: HashMap::new(),
             pending: HashSet::new(),
@@ -190,6 +194,12 @@ impl Inner {
             Phase::Broken(fault) => Connection::DriverFault(fault.clone()),
             Phase::Streaming => self.streaming(),
         }
+    }
+
+    /// It was connected since the driver was asked which vCenter it is, and could not tell.
+    fn is_unidentified(&self) -> bool {
+        let answers = |vcenter: &Vcenter| vcenter.freshness.connected;
+        self.to_be_identified && self.vcenter.as_ref().is_some_and(answers)
     }
 
     fn streaming(&self) -> Connection {

@@ -1,6 +1,6 @@
 //! All links of this process, by their Secrets.
 
-use super::{Connection, Link, session};
+use super::{Connection, Link, names::Names, session};
 use crate::{
     crd::VMwareNodePoolTemplate,
     driver::{Caller, Driver},
@@ -34,6 +34,7 @@ pub struct Links<D> {
     tasks: TaskTracker,
     stop: CancellationToken,
     deposed: CancellationToken,
+    names: Arc<Names>,
 }
 
 // === impl Links ===
@@ -55,6 +56,7 @@ impl<D: Driver> Links<D> {
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             deposed: CancellationToken::new(),
+            names: Arc::default(),
         }
     }
 
@@ -108,6 +110,7 @@ impl<D: Driver> Links<D> {
             caller: self.caller.clone(),
             wake: self.wake.clone(),
             deposed: self.deposed.clone(),
+            names: self.names.clone(),
         };
         self.tasks.spawn(session.run(secrets, secret.clone()));
     }

@@ -1,6 +1,6 @@
 //! What a link does: follows its Secret, connects by it, and follows the machines.
 
-use super::{Link, Phase, SecretRef, view::Concerned};
+use super::{Link, Phase, SecretRef, names::Names, view::Concerned};
 use crate::{
     crd::VMwareNodePoolTemplate,
     credentials,
@@ -32,6 +32,7 @@ pub(super) struct Session<D> {
     pub(super) caller: Caller,
     pub(super) wake: UnboundedSender<ObjectRef<VMwareNodePoolTemplate>>,
     pub(super) deposed: CancellationToken,
+    pub(super) names: Arc<Names>,
 }
 
 /// What the Secret says now.
@@ -40,6 +41,14 @@ enum Credential {
     /// Nothing yet, or nothing to log in by.
     None(Phase),
     Login(Box<Login>),
+}
+
+/// Why a stream was left.
+enum Ended {
+    /// It broke.
+    Fault(Fault),
+    /// The vCenter is connected, and the driver has not said yet which one it is.
+    Unidentified,
 }
 
 // === impl Session ===
@@ -83,23 +92,16 @@ impl<D: Driver> Session<D> {
     async fn stay_connected(&self, login: &Login) {
         let mut failures = 0;
         loop {
-            let fault = match self.driver.connect(&self.caller, login).await {
-                Ok(vcenter) => {
-                    failures = 0;
-                    self.connected(vcenter, login).await;
-                    self.follow().await
-                }
+            let fault = match self.connect(login).await {
+                Ok(()) => self.follow(login, &mut failures).await,
                 Err(fault) => fault,
             };
             failures += 1;
             if fault.kind == Kind::StaleEpoch {
                 self.deposed.cancel();
             }
-            tracing::warn!(
-                reason = fault.word,
-                problem = fault.message,
-                "Connection lost"
-            );
+            let (reason, problem) = (fault.word, &fault.message);
+            tracing::warn!(reason, problem, "Connection lost");
             let pause = retry::delay(&fault, failures, retry::chance());
             if fault.kind != Kind::VcenterUnknown {
                 self.link.phase(Phase::Broken(fault));
@@ -109,9 +111,11 @@ impl<D: Driver> Session<D> {
         }
     }
 
-    /// Notes the vCenter, and gives up the one that was connected before.
-    async fn connected(&self, vcenter: Vcenter, login: &Login) {
+    /// Connects, notes the vCenter, and gives up the one that was connected before.
+    async fn connect(&self, login: &Login) -> Result<(), Fault> {
+        let vcenter = self.driver.connect(&self.caller, login).await?;
         tracing::info!(vcenter = vcenter.name, server = login.server, "Connected");
+        self.names.take(&vcenter.name);
         let mut old = None;
         self.link.change(|inner| {
             if inner.server != login.server {
@@ -119,25 +123,36 @@ impl<D: Driver> Session<D> {
                 inner.server.clone_from(&login.server);
             }
             inner.view.doubt();
-            old = inner.vcenter.replace(vcenter.clone());
+            // One that is connected and still does not say it is not asked again.
+            let known = vcenter.freshness.connected || !vcenter.instance_uuid.is_empty();
+            inner.to_be_identified = !known;
+            old = inner.vcenter.replace(vcenter);
             HashSet::from([Concerned::Everybody])
         });
-        self.disconnect(old.filter(|old| old.name != vcenter.name))
-            .await;
+        self.disconnect(old).await;
+        Ok(())
     }
 
     /// Follows the machines of the vCenter, through broken streams, until the driver has forgotten it.
-    async fn follow(&self) -> Fault {
-        let (mut token, mut failures) = (None, 0);
+    async fn follow(&self, login: &Login, failures: &mut u32) -> Fault {
+        let mut token = None;
         loop {
-            let fault = self.stream(&mut token, &mut failures).await;
+            let fault = match self.stream(&mut token, failures).await {
+                // The vCenter answers for the first time: now the driver knows which one it is.
+                Ended::Unidentified => match self.connect(login).await {
+                    Ok(()) => continue,
+                    Err(fault) => fault,
+                },
+                Ended::Fault(fault) => fault,
+            };
             if matches!(fault.kind, Kind::VcenterUnknown | Kind::StaleEpoch) {
                 self.link.phase(Phase::Starting);
                 return fault;
             }
-            failures += 1;
-            tracing::warn!(reason = fault.word, problem = fault.message, "Watch broken");
-            let pause = retry::delay(&fault, failures, retry::chance());
+            *failures += 1;
+            let (reason, problem) = (fault.word, &fault.message);
+            tracing::warn!(reason, problem, "Watch broken");
+            let pause = retry::delay(&fault, *failures, retry::chance());
             self.link.phase(Phase::Broken(fault));
             tokio::select! {
                 () = sleep(pause.unwrap_or(SILENCE)) => {}
@@ -147,15 +162,16 @@ impl<D: Driver> Session<D> {
     }
 
     /// Takes in one stream until it ends.
-    async fn stream(&self, token: &mut Option<String>, failures: &mut u32) -> Fault {
+    async fn stream(&self, token: &mut Option<String>, failures: &mut u32) -> Ended {
         let vcenter = self.name();
         let on = On {
             caller: &self.caller,
             vcenter: &vcenter,
         };
-        let mut changes = match self.driver.watch(on, token.as_deref()).await {
+        let opened = timeout(SILENCE, self.driver.watch(on, token.as_deref())).await;
+        let mut changes = match opened.unwrap_or_else(|_| Err(silent())) {
             Ok(changes) => changes,
-            Err(fault) => return fault,
+            Err(fault) => return Ended::Fault(fault),
         };
         let mut first = true;
         loop {
@@ -164,11 +180,12 @@ impl<D: Driver> Session<D> {
                 () = self.link.forgotten.notified() => Err(forgotten()),
             };
             match message {
-                Ok(message) => {
-                    self.take(message, first && token.is_some(), token);
-                    (first, *failures) = (false, 0);
-                }
-                Err(fault) => return fault,
+                Ok(message) => self.take(message, first && token.is_some(), token),
+                Err(fault) => return Ended::Fault(fault),
+            }
+            (first, *failures) = (false, 0);
+            if self.link.lock().is_unidentified() {
+                return Ended::Unidentified;
             }
         }
     }
@@ -206,6 +223,10 @@ impl<D: Driver> Session<D> {
         let Some(Vcenter { name, .. }) = vcenter else {
             return;
         };
+        // Another link may have the same credential, and with it the same name.
+        if !self.names.give_up(&name) {
+            return;
+        }
         match self.driver.disconnect(&self.caller, &name).await {
             Ok(()) => tracing::info!(vcenter = name, "Disconnected"),
             Err(fault) => tracing::warn!(
@@ -234,8 +255,12 @@ async fn next(changes: &mut Changes) -> Result<Message, Fault> {
     match timeout(SILENCE, changes.next()).await {
         Ok(Some(message)) => message,
         Ok(None) => Err(Fault::unreachable("the driver ended the watch")),
-        Err(_) => Err(Fault::unreachable("the driver was silent for 30 s")),
+        Err(_) => Err(silent()),
     }
+}
+
+fn silent() -> Fault {
+    Fault::unreachable("the driver was silent for 30 s")
 }
 
 fn forgotten() -> Fault {
