@@ -75,6 +75,15 @@ fn refused(fault: Fault) -> Response<Body> {
     fault.into_status("").into_http()
 }
 
+/// Strangers are for people to know about; the rest is between the driver and its clients.
+fn note(fault: &Fault) {
+    if fault.reason() == Reason::ClientNotAllowed {
+        tracing::warn!(%fault, "Refused a stranger");
+    } else {
+        tracing::debug!(%fault, "Refused");
+    }
+}
+
 fn stopping() -> Fault {
     Fault::new(Reason::DriverStopping, "the driver is stopping")
 }
@@ -180,7 +189,7 @@ where
         let pass = match span.in_scope(|| self.gate.admit(&mut request)) {
             Ok(pass) => pass,
             Err(fault) => {
-                span.in_scope(|| tracing::debug!(%fault, "Refused"));
+                span.in_scope(|| note(&fault));
                 return Box::pin(async { Ok(refused(fault)) });
             }
         };

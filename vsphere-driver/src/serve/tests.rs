@@ -8,7 +8,7 @@ use contract::v1::{
     Fault, GetDriverInfoRequest, ListVCentersRequest, Reason, driver_client::DriverClient,
     v_centers_client::VCentersClient,
 };
-use futures::{StreamExt as _, stream};
+use futures::{StreamExt as _, channel::mpsc, stream};
 use std::time::Duration;
 use tonic::{Code, Status, transport::Channel};
 use tonic_health::pb::{
@@ -148,6 +148,19 @@ async fn a_second_signal_does_not_wait_for_the_grace() {
     running.stopped().await;
     let cut_off = call.await.unwrap().unwrap_err();
     assert_eq!(reason(&cut_off), Some(Reason::DriverStopping));
+}
+
+#[tokio::test]
+async fn a_stream_is_told_why_it_ends() {
+    let running = run(plaintext()).await;
+    let mut client = ServerReflectionClient::new(running.channel());
+    let (more, questions) = mpsc::unbounded();
+    let mut answers = client.server_reflection_info(questions).await.unwrap();
+    running.stop.begin.cancel();
+    let end = answers.get_mut().message().await.unwrap_err();
+    assert_eq!(reason(&end), Some(Reason::DriverStopping));
+    drop((client, more));
+    running.stopped().await;
 }
 
 #[tokio::test]
