@@ -144,3 +144,62 @@ fn note(outcome: Outcome) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{hub::Hub, template};
+    use serde_json::{Value, json};
+
+    fn object(change: impl FnOnce(&mut Value)) -> Guarded {
+        let mut object = serde_json::to_value(template(&json!({}))).unwrap();
+        change(&mut object);
+        serde_json::from_value(object).unwrap()
+    }
+
+    fn good() -> Guarded {
+        object(|_| ())
+    }
+
+    fn malformed() -> Guarded {
+        object(|object| object["spec"]["replicas"] = "three".into())
+    }
+
+    /// What is passed on, and how many are malformed then.
+    fn passed(events: Vec<Event<Guarded>>) -> (Vec<&'static str>, usize) {
+        let hub = Hub::new(&json!({}));
+        let mut writer = reflector::store::Writer::default();
+        let (store, mut bad) = (writer.as_reader(), HashSet::new());
+        let mut words = Vec::new();
+        for event in events {
+            let event = pass(event, &mut bad, &store, &hub.context);
+            words.extend(event.as_ref().map(|event| match event {
+                Event::Init => "init",
+                Event::InitApply(_) => "init-apply",
+                Event::InitDone => "init-done",
+                Event::Apply(_) => "apply",
+                Event::Delete(_) => "delete",
+            }));
+            if let Some(event) = event {
+                writer.apply_watcher_event(&event);
+            }
+        }
+        (words, bad.len())
+    }
+
+    #[tokio::test]
+    async fn a_malformed_template_is_counted_and_the_others_go_on() {
+        let listed = [Event::Init, Event::InitApply(malformed()), Event::InitDone];
+        assert_eq!(passed(listed.into()), (vec!["init", "init-done"], 1));
+        let repaired = [Event::Apply(malformed()), Event::Apply(good())];
+        assert_eq!(passed(repaired.into()), (vec!["apply"], 0));
+        let gone = [Event::Apply(malformed()), Event::Delete(malformed())];
+        assert_eq!(passed(gone.into()), (vec![], 0));
+    }
+
+    #[tokio::test]
+    async fn what_a_malformed_template_was_before_is_not_reconciled_any_more() {
+        let broken = [Event::Apply(good()), Event::Apply(malformed())];
+        assert_eq!(passed(broken.into()), (vec!["apply", "delete"], 1));
+    }
+}

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 /// Bookmarks come every 10 s; who is silent for as long as this is not there.
 const SILENCE: Duration = Duration::from_secs(30);
 /// Changes that come together wake together.
-const TOGETHER: Duration = Duration::from_millis(50);
+const TOGETHER: Duration = Duration::from_millis(100);
 
 /// One link at work.
 pub(super) struct Session<D> {
