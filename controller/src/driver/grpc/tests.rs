@@ -309,7 +309,7 @@ async fn each_mutation_says_who_asks_and_how_long_it_waits() {
         (machine.slot(), machine.ownership),
         (Some(3), Ownership::Ours)
     );
-    driver.watch(on, None).await.unwrap();
+    drop(driver.watch(on, None).await.unwrap());
     let calls = peer.0.lock().unwrap().clone();
     let (bounded, endless) = (
         "hub Some(7) id=true deadline=true",
