@@ -217,6 +217,8 @@ pub enum Event {
     SnapshotBegin {
         /// Changes with each start of the driver.
         run_id: String,
+        /// State of the connection that it rests on.
+        freshness: Freshness,
     },
     /// Machines that are new or changed, and those that are no more.
     Changes {

@@ -212,6 +212,7 @@ impl Driver for FakeDriver {
             Event::Bookmark(connected()),
             Event::SnapshotBegin {
                 run_id: world.run.to_string(),
+                freshness: connected(),
             },
             changed(world.machines.values().cloned().collect()),
             Event::SnapshotEnd,

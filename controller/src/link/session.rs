@@ -201,8 +201,14 @@ impl<D: Driver> Session<D> {
             if resumes && !matches!(event, Event::SnapshotBegin { .. }) {
                 inner.view.resumed();
             }
-            if let (Event::Bookmark(freshness), Some(vcenter)) = (&event, &mut inner.vcenter) {
-                vcenter.freshness.clone_from(freshness);
+            let told = match &event {
+                Event::SnapshotBegin { freshness, .. } | Event::Bookmark(freshness) => {
+                    Some(freshness)
+                }
+                Event::Changes { .. } | Event::SnapshotEnd | Event::Unknown => None,
+            };
+            if let (Some(told), Some(vcenter)) = (told, &mut inner.vcenter) {
+                vcenter.freshness.clone_from(told);
             }
             inner.view.take(event)
         });

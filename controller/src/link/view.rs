@@ -76,7 +76,7 @@ impl View {
     /// Takes in one message, and says who is concerned.
     pub fn take(&mut self, event: Event) -> HashSet<Concerned> {
         match event {
-            Event::SnapshotBegin { run_id } => {
+            Event::SnapshotBegin { run_id, .. } => {
                 self.begin(run_id);
                 HashSet::new()
             }
@@ -269,13 +269,17 @@ impl Concerned {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::machine;
+    use crate::{driver::Freshness, fixtures::machine};
 
     const OWNER: &str = "owner";
 
     fn begin(run_id: &str) -> Event {
         Event::SnapshotBegin {
             run_id: run_id.into(),
+            freshness: Freshness {
+                connected: true,
+                fault: None,
+            },
         }
     }
 

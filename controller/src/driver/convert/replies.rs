@@ -131,6 +131,7 @@ impl From<pb::WatchVirtualMachinesResponse> for Message {
         let event = match message.event {
             Some(E::SnapshotBegin(begin)) => Event::SnapshotBegin {
                 run_id: begin.run_id,
+                freshness: begin.freshness.unwrap_or_default().into(),
             },
             Some(E::Changes(changes)) => Event::Changes {
                 changed: changes.changed.into_iter().map(Into::into).collect(),
