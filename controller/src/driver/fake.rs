@@ -30,6 +30,10 @@ struct World {
     /// Machines stay in the state that their creation begins with.
     slow: bool,
     refusal: Option<Fault>,
+    /// Nobody is there.
+    down: bool,
+    /// The vCenter does not answer, for this reason.
+    outage: Option<Fault>,
     calls: Vec<String>,
     changes: broadcast::Sender<Event>,
 }
@@ -45,6 +49,8 @@ impl Default for FakeDriver {
             revision: 0,
             slow: false,
             refusal: None,
+            down: false,
+            outage: None,
             calls: Vec::new(),
             changes: broadcast::channel(BEHIND).0,
         })))
@@ -116,6 +122,30 @@ impl FakeDriver {
         }
     }
 
+    /// Is killed, and stays so until it is started again.
+    pub fn kill(&self) {
+        self.restart();
+        self.lock().down = true;
+    }
+
+    /// Is started after it was killed.
+    pub fn start(&self) {
+        self.lock().down = false;
+    }
+
+    /// Its streams end, though it goes on.
+    pub fn end_streams(&self) {
+        self.lock().changes = broadcast::channel(BEHIND).0;
+    }
+
+    /// The vCenter is out of reach for this reason, or back.
+    pub fn outage(&self, fault: Option<Fault>) {
+        let mut world = self.lock();
+        world.outage = fault;
+        let bookmark = Event::Bookmark(world.freshness());
+        let _ = world.changes.send(bookmark);
+    }
+
     /// Is killed and started again: all vCenters are forgotten, all streams end.
     pub fn restart(&self) {
         let mut world = self.lock();
@@ -130,6 +160,9 @@ impl FakeDriver {
 
     fn enter(&self, vcenter: &str, call: String) -> Result<MutexGuard<'_, World>, Fault> {
         let mut world = self.lock();
+        if world.down {
+            return Err(Fault::unreachable("nobody listens"));
+        }
         world.calls.push(call);
         if !vcenter.starts_with(&format!("vc-{}-", world.run)) {
             return Err(unknown());
@@ -141,12 +174,15 @@ impl FakeDriver {
 impl Driver for FakeDriver {
     async fn connect(&self, _: &Caller, login: &Login) -> Result<Vcenter, Fault> {
         let mut world = self.lock();
+        if world.down {
+            return Err(Fault::unreachable("nobody listens"));
+        }
         world.calls.push("connect".into());
         world.connected.push(login.clone());
         Ok(Vcenter {
             name: format!("vc-{}-{}", world.run, login.username),
             instance_uuid: format!("uuid of {}", login.server),
-            freshness: connected(),
+            freshness: world.freshness(),
         })
     }
 
@@ -209,10 +245,9 @@ impl Driver for FakeDriver {
     async fn watch(&self, on: On<'_>, _: Option<&str>) -> Result<Changes, Fault> {
         let world = self.enter(on.vcenter, "watch".into())?;
         let snapshot = [
-            Event::Bookmark(connected()),
             Event::SnapshotBegin {
                 run_id: world.run.to_string(),
-                freshness: connected(),
+                freshness: world.freshness(),
             },
             changed(world.machines.values().cloned().collect()),
             Event::SnapshotEnd,
@@ -233,6 +268,13 @@ impl Driver for FakeDriver {
 // === impl World ===
 
 impl World {
+    fn freshness(&self) -> Freshness {
+        Freshness {
+            connected: self.outage.is_none(),
+            fault: self.outage.clone(),
+        }
+    }
+
     fn put(&mut self, machine: Machine) {
         let Some(key) = machine.key.clone() else {
             return;
@@ -306,13 +348,6 @@ fn blank(key: &MachineKey, name: &str) -> Machine {
         companion_template: String::new(),
         revision: 0,
         key: Some(key.clone()),
-    }
-}
-
-fn connected() -> Freshness {
-    Freshness {
-        connected: true,
-        fault: None,
     }
 }
 

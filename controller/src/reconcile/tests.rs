@@ -266,3 +266,53 @@ async fn a_stale_epoch_ends_the_process() {
         .await;
     assert!(hub.context.links.deposed().is_cancelled());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_driver_that_is_down_is_told_of_and_waited_for() {
+    let mut hub = Hub::new(&json!({"replicas": 1}));
+    hub.driver.kill();
+    hub.until("told", has("DriverConnected", "False", "DriverUnreachable"))
+        .await;
+    hub.driver.start();
+    hub.until("ready", has("Ready", "True", "AllReady")).await;
+
+    hub.driver.kill();
+    hub.until("unknown", has("Ready", "Unknown", "NotSeen"))
+        .await;
+    let status = hub.template().unwrap().status.unwrap();
+    assert_eq!(status.vm_status[0].phase, "Running", "as it was seen last");
+    hub.driver.start();
+    hub.until("ready again", has("Ready", "True", "AllReady"))
+        .await;
+    assert_eq!(hub.driver.slots(), [1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vcenter_that_is_out_of_reach_is_waited_for() {
+    let mut hub = Hub::new(&json!({"replicas": 1}));
+    hub.until("one machine", counts(1, 1, 1)).await;
+    hub.driver.outage(Some(fault(Retry::Backoff)));
+    hub.until("told", has("VSphereConnected", "False", "SomeFault"))
+        .await;
+    hub.edit(|template| template["spec"]["replicas"] = 2.into());
+    hub.until("asked for", counts(2, 1, 1)).await;
+    assert_eq!(hub.driver.slots(), [1]);
+    hub.driver.outage(None);
+    hub.until("two machines", counts(2, 2, 2)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_ends_is_opened_anew() {
+    let mut hub = Hub::new(&json!({"replicas": 1}));
+    hub.until("ready", has("Ready", "True", "AllReady")).await;
+    hub.driver.end_streams();
+    hub.until("ended", has("Ready", "Unknown", "NotSeen")).await;
+    hub.driver.remove(1);
+    hub.until("replaced", |status| {
+        status.is_some_and(|status| status.next_slot == Some(3)) && counts(1, 1, 1)(status)
+    })
+    .await;
+    assert_eq!(hub.driver.slots(), [2]);
+    let connects = hub.driver.users().len();
+    assert_eq!(connects, 1, "the name was still good");
+}
