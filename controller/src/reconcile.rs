@@ -25,7 +25,7 @@ pub(crate) use {
 use crate::{
     context::{CONTROLLER, Context},
     crd::{FINALIZER, VMwareNodePoolTemplate, VMwareNodePoolTemplateStatus},
-    driver::{Driver, On},
+    driver::{Driver, Fault, Kind, On},
     link::{Connection, Link, Sight},
     wish::{Mode, Wish},
 };
@@ -198,7 +198,19 @@ impl<D: Driver> Work<'_, D> {
         };
         let driver = &*self.ctx.driver;
         let checks = checks::check(driver, on, &self.wish, now, &mut memory.attempts).await;
+        for fault in checks.faults() {
+            self.heed(fault);
+        }
         memory.checks = Some(checks);
+    }
+
+    /// Does what a fault of a whole call asks for, beyond trying again.
+    fn heed(&self, fault: &Fault) {
+        match fault.kind {
+            Kind::VcenterUnknown => self.link.forgotten(),
+            Kind::StaleEpoch => self.ctx.links.deposed().cancel(),
+            Kind::Unreachable | Kind::Other => {}
+        }
     }
 
     fn is_checked(&self, sight: &Sight) -> bool {

@@ -7,7 +7,7 @@ use super::{
     plan::Plan,
 };
 use crate::{
-    driver::{Answer, Driver, Fault, Kind, On, State, Wanted},
+    driver::{Answer, Driver, Fault, On, State, Wanted},
     link::Sight,
 };
 use jiff::Timestamp;
@@ -94,11 +94,7 @@ fn take<D: Driver>(
         Err(fault) => {
             tracing::warn!(reason = fault.word, problem = fault.message, "Call refused");
             work.ctx.metrics.fault(fault.word);
-            match fault.kind {
-                Kind::VcenterUnknown => work.link.forgotten(),
-                Kind::StaleEpoch => work.ctx.links.deposed().cancel(),
-                Kind::Unreachable | Kind::Other => {}
-            }
+            work.heed(&fault);
             memory.attempts.note(call, Some(fault), now);
             false
         }

@@ -45,6 +45,12 @@ pub(super) async fn check<D: Driver>(
 // === impl Checks ===
 
 impl Checks {
+    /// Why a call failed.
+    pub(super) fn faults(&self) -> impl Iterator<Item = &Fault> {
+        let placement = self.placement.as_ref().err();
+        placement.into_iter().chain(self.iso.as_ref().err())
+    }
+
     /// The spec of machines that boot the ISO.
     pub(super) fn spec(&self, spec: &MachineSpec) -> MachineSpec {
         MachineSpec {

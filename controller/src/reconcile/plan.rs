@@ -126,7 +126,7 @@ fn is_elsewhere(seen: &Seen<'_>, record: &Record) -> bool {
 /// A template that is being deleted may go when each slot it ever gave out is proved gone.
 fn finished(seen: &Seen<'_>, record: &Record, hold: Option<Hold>) -> bool {
     let Seen { wish, sight, .. } = seen;
-    let nothing_recorded = record.entries.is_empty() && record.foreign == 0;
+    let nothing_recorded = record.entries.is_empty() && record.foreign.is_empty();
     let never_acted = record.next_slot.is_none() && nothing_recorded;
     let proved = match &sight.connection {
         // A view that is complete outweighs a record that was lost.

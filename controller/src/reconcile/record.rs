@@ -21,7 +21,7 @@ pub(crate) struct Record {
     /// By slot.
     pub(crate) entries: BTreeMap<i32, VmStatus>,
     /// Machines that the companion has listed and we know nothing of.
-    pub(crate) foreign: usize,
+    pub(crate) foreign: Vec<VmStatus>,
 }
 
 /// What names new machines.
@@ -50,7 +50,7 @@ impl Record {
         Self {
             next_slot: status.next_slot,
             entries: entries.collect(),
-            foreign: foreign.len(),
+            foreign,
         }
     }
 

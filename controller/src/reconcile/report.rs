@@ -55,6 +55,9 @@ pub(super) fn status(seen: &Seen<'_>, plan: &Plan) -> VMwareNodePoolTemplateStat
     let checks = seen.checks;
     let placement = checks.and_then(|checks| checks.placement.as_ref().ok());
     let iso_path = checks.and_then(|checks| checks.iso.as_ref().ok());
+    // What the companion has listed stays until it is seen that its machines are gone.
+    let keeps = !live || !seen.sight.owner.companions.is_empty();
+    let foreign = plan.record.foreign.iter().filter(|_| keeps).cloned();
     VMwareNodePoolTemplateStatus {
         conditions: conditions(
             verdicts(seen, plan, counts),
@@ -66,7 +69,7 @@ pub(super) fn status(seen: &Seen<'_>, plan: &Plan) -> VMwareNodePoolTemplateStat
         desired_replicas: Some(counts.desired),
         current_replicas: Some(counts.current),
         ready_replicas: Some(counts.ready),
-        vm_status: entries,
+        vm_status: entries.into_iter().chain(foreign).collect(),
         next_slot: plan.record.next_slot,
         vcenter_instance_uuid: vcenter.or_else(|| old.vcenter_instance_uuid.clone()),
         iso_uploaded: None,
@@ -81,7 +84,13 @@ pub(super) fn status(seen: &Seen<'_>, plan: &Plan) -> VMwareNodePoolTemplateStat
 /// The recorded part alone, to be written before anything is asked for.
 pub(super) fn record_only(seen: &Seen<'_>, plan: &Plan) -> VMwareNodePoolTemplateStatus {
     VMwareNodePoolTemplateStatus {
-        vm_status: plan.record.entries.values().cloned().collect(),
+        vm_status: plan
+            .record
+            .entries
+            .values()
+            .chain(&plan.record.foreign)
+            .cloned()
+            .collect(),
         next_slot: plan.record.next_slot,
         ..seen.status.clone()
     }

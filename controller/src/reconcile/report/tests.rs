@@ -126,3 +126,20 @@ fn what_is_written_before_acting_is_the_record_alone() {
     assert_eq!(written.conditions, world.status.conditions);
     assert_eq!(written.vm_status.len(), 3);
 }
+
+#[test]
+fn what_the_companion_listed_stays_until_its_machines_are_seen_to_be_gone() {
+    let mut world = World::new(0, &[]);
+    world.status.vm_status = vec![VmStatus {
+        name: "pool-n01".into(),
+        ..VmStatus::default()
+    }];
+    let listed = |world: &World| of(world).vm_status.len();
+    world.sight.connection = Connection::NoSecret;
+    assert_eq!(listed(&world), 1);
+    world.sight.connection = Connection::Live;
+    world.sight.owner.companions.insert("pool-n01".into());
+    assert_eq!(listed(&world), 1);
+    world.sight.owner.companions.clear();
+    assert_eq!(listed(&world), 0);
+}
