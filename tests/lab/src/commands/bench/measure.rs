@@ -45,13 +45,13 @@ impl fmt::Display for Run {
     }
 }
 
-/// Makes a template without machines, so that no run has to connect first.
+/// Makes a template without machines, so that the run need not connect first.
 pub(super) async fn connect(lab: &Lab) -> anyhow::Result<()> {
     lab.apply(&lab.template(NAME, 0)).await?;
     until(lab, 0).await
 }
 
-/// Makes so many machines, measures it, and removes them again.
+/// Makes so many machines, and measures it.
 pub(super) async fn run(lab: &Lab, vms: u32) -> anyhow::Result<Run> {
     let writes = status_writes(lab).await?;
     lab.proxy().reset();
@@ -73,8 +73,6 @@ pub(super) async fn run(lab: &Lab, vms: u32) -> anyhow::Result<Run> {
         on == vms as usize,
         "the status says {vms}, but govc sees {on} machines on"
     );
-    scale(lab, 0).await?;
-    until(lab, 0).await?;
     Ok(run)
 }
 
