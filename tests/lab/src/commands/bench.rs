@@ -28,7 +28,13 @@ pub(crate) async fn run(bench: &Bench) -> anyhow::Result<()> {
         // A simulator gets slower with each task that it has ever had: each run has a new one.
         let lab = start(bench).await?;
         let floor = floor::run(&lab, bench.vms).await?;
-        let run = measure::run(&lab, bench.vms).await?;
+        let run = match measure::run(&lab, bench.vms).await {
+            Ok(run) => run,
+            Err(error) => {
+                super::explain(&lab, measure::NAME).await;
+                return Err(error);
+            }
+        };
         say(&format!(
             "run {number}: {:.2} s, floor {floor:.2} s, {run}",
             run.seconds
@@ -59,7 +65,6 @@ async fn start(bench: &Bench) -> anyhow::Result<Lab> {
         lab.upload_iso_to(site).await?;
         site.proxy.delay(Duration::from_millis(bench.delay));
     }
-    measure::connect(&lab).await?;
     Ok(lab)
 }
 

@@ -30,7 +30,7 @@ pub(crate) async fn run(demo: &Demo) -> anyhow::Result<()> {
     steps.ok = result.is_ok();
     super::write_json(demo.json.as_deref(), &steps)?;
     if let (Err(_), Some(lab)) = (&result, &lab) {
-        explain(lab).await;
+        super::explain(lab, NAME).await;
     }
     result?;
     say("Every step was seen to happen");
@@ -78,18 +78,6 @@ async fn all(demo: &Demo, steps: &mut Steps, lab: &mut Option<Lab>) -> anyhow::R
             .await?;
     }
     Ok(())
-}
-
-/// Shows what a person would look at first.
-async fn explain(lab: &Lab) {
-    let conditions = r#"jsonpath={range .status.conditions[*]}{.type}={.status} {.reason}: {.message}{"\n"}{end}"#;
-    if let Ok(conditions) = lab
-        .kubectl(&["get", "vmtemplate", NAME, "-o", conditions])
-        .await
-    {
-        say(&format!("\nConditions of the template:\n{conditions}"));
-    }
-    say(&format!("The logs are in {}", lab.folder().display()));
 }
 
 async fn tools() -> anyhow::Result<String> {

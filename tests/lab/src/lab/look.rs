@@ -121,12 +121,16 @@ impl Lab {
                 let _ = tokio::time::timeout(LOOK, self.proxy().answered_more_than(answers)).await;
             }
         };
-        tokio::time::timeout(within, look)
-            .await
-            .map_err(|_| Error::TimedOut {
-                what: what.to_owned(),
-                after: within,
-            })?
+        if let Ok(found) = tokio::time::timeout(within, look).await {
+            return found;
+        }
+        let seen = self.vcenter().govc().machines().await?;
+        let on = seen.iter().filter(|machine| machine.on).count();
+        let what = format!("{what}: vCenter has {}, {on} of them on", seen.len());
+        Err(Error::TimedOut {
+            what,
+            after: within,
+        })
     }
 }
 

@@ -10,7 +10,9 @@ use lab::Lab;
 use serde_json::{Value, json};
 
 /// The template's name.
-const NAME: &str = "bench";
+pub(super) const NAME: &str = "bench";
+/// How long the template without machines may take.
+const CONNECT: Duration = Duration::from_mins(1);
 /// How long a run may take.
 const PATIENCE: Duration = Duration::from_mins(10);
 
@@ -46,18 +48,19 @@ impl fmt::Display for Run {
 }
 
 /// Makes a template without machines, so that the run need not connect first.
-pub(super) async fn connect(lab: &Lab) -> anyhow::Result<()> {
+async fn connect(lab: &Lab) -> anyhow::Result<()> {
     lab.apply(&lab.template(NAME, 0)).await?;
-    until(lab, 0).await
+    until(lab, 0, CONNECT).await
 }
 
 /// Makes so many machines, and measures it.
 pub(super) async fn run(lab: &Lab, vms: u32) -> anyhow::Result<Run> {
+    connect(lab).await?;
     let writes = status_writes(lab).await?;
     lab.proxy().reset();
     let began = Instant::now();
     scale(lab, vms).await?;
-    until(lab, vms).await?;
+    until(lab, vms, PATIENCE).await?;
     let seconds = began.elapsed().as_secs_f64();
     let by_method = lab.proxy().counts().by_method();
     let run = Run {
@@ -85,7 +88,7 @@ async fn scale(lab: &Lab, vms: u32) -> anyhow::Result<()> {
 }
 
 /// Waits until the status says that there are so many machines, all of them on.
-async fn until(lab: &Lab, vms: u32) -> anyhow::Result<()> {
+async fn until(lab: &Lab, vms: u32, within: Duration) -> anyhow::Result<()> {
     let reached = |template: Option<&Value>| {
         let template = template.unwrap_or(&Value::Null);
         let status = &template["status"];
@@ -98,7 +101,7 @@ async fn until(lab: &Lab, vms: u32) -> anyhow::Result<()> {
             && listed == vms as usize
             && connected(status)
     };
-    Ok(lab.wait_for_template(NAME, PATIENCE, reached).await?)
+    Ok(lab.wait_for_template(NAME, within, reached).await?)
 }
 
 fn connected(status: &Value) -> bool {
