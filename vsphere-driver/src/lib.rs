@@ -1,10 +1,19 @@
 //! Serves the contract beside vCenter: sessions, inventory and the work on machines.
 
 pub mod audit;
+pub mod changes;
 pub mod config;
+pub mod core;
 pub mod edge;
+pub mod grpc;
+pub mod inventory;
+pub mod iso;
 pub mod logs;
+pub mod machines;
+pub mod placement;
 pub mod secret;
 pub mod serve;
 pub mod shutdown;
 pub mod soap;
+pub mod vcenter;
+pub mod verbs;

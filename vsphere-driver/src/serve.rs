@@ -7,18 +7,25 @@ mod tests;
 
 use crate::{
     config::Config,
+    core::{self, Core},
     edge::{
         calls::{CallLimits, Calls},
         client::Clients,
         gate::{Gate, GateLayer},
-        info::{DriverInfo, Run},
+        info::{DriverInfo, MAX_MESSAGE_BYTES, Run},
         methods::Methods,
         reflection,
         transport::Transport,
     },
+    grpc::{IsosService, VCentersService, VirtualMachinesService},
     shutdown::Stop,
 };
-use contract::v1::driver_server;
+use contract::v1::{
+    driver_server,
+    isos_server::{self, IsosServer},
+    v_centers_server::{self, VCentersServer},
+    virtual_machines_server::{self, VirtualMachinesServer},
+};
 use std::{
     io,
     net::SocketAddr,
@@ -50,7 +57,13 @@ const CALLS_PER_CONNECTION: u32 = 500;
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// The services whose health is told; the empty name is the driver as a whole.
-const SERVICES: [&str; 2] = ["", driver_server::SERVICE_NAME];
+const SERVICES: [&str; 5] = [
+    "",
+    driver_server::SERVICE_NAME,
+    v_centers_server::SERVICE_NAME,
+    virtual_machines_server::SERVICE_NAME,
+    isos_server::SERVICE_NAME,
+];
 
 /// What the driver is started with.
 #[derive(Debug)]
@@ -93,6 +106,9 @@ pub enum Error {
     /// The built-in descriptors do not fit together.
     #[error("setting up reflection")]
     Reflection(#[from] tonic_reflection::server::Error),
+    /// A configured vCenter cannot be set up.
+    #[error("setting up a vCenter of the configuration")]
+    VCenter(#[from] core::Error),
     /// The server ended by itself.
     #[error("serving")]
     Serve(#[source] transport::Error),
@@ -126,12 +142,27 @@ impl Driver {
     pub async fn run(self, stop: Stop) -> Result<(), Error> {
         let run = Run::begin(self.options.now);
         let (health, probes) = tonic_health::server::health_reporter();
-        // The services of vCenters, machines and ISOs join here and in `SERVICES`.
+        let core = Arc::new(Core::new(run.id.clone(), health.clone()));
+        core.start(&self.options.config.vcenters)?;
         let routes = Routes::new(probes)
             .add_service(reflection::v1()?)
             .add_service(reflection::v1alpha()?)
-            .add_service(DriverInfo::server(run));
-        self.serve(routes, &health, &stop).await
+            .add_service(DriverInfo::server(run))
+            .add_service(
+                VCentersServer::new(VCentersService::new(core.clone()))
+                    .max_decoding_message_size(MAX_MESSAGE_BYTES),
+            )
+            .add_service(
+                VirtualMachinesServer::new(VirtualMachinesService::new(core.clone()))
+                    .max_decoding_message_size(MAX_MESSAGE_BYTES),
+            )
+            .add_service(
+                IsosServer::new(IsosService::new(core.clone()))
+                    .max_decoding_message_size(MAX_MESSAGE_BYTES),
+            );
+        let served = self.serve(routes, &health, &stop).await;
+        core.shutdown().await;
+        served
     }
 
     /// Serves `routes` behind the gate until `stop`, then lets the calls under way end.

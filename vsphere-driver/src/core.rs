@@ -1,0 +1,312 @@
+//! The vCenters that the driver knows, by name.
+
+use crate::{
+    config::{VcenterConfig, read_password},
+    edge::fence::Fence,
+    secret::Secret,
+    soap::{Client, Server, Settings, Trust, trust::InvalidTrust},
+    vcenter::{
+        VCenter, configured_trust,
+        ledger::Ledger,
+        session::{Password, Session},
+        trust_kind,
+    },
+};
+use contract::v1::{ConnectionOrigin, ConnectionState, Fault, Reason, TrustKind};
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tonic_health::{ServingStatus, server::HealthReporter};
+use uuid::Uuid;
+
+/// Tells vCenter's session list who we are.
+const USER_AGENT: &str = concat!("hcp-vsphere-driver/", env!("CARGO_PKG_VERSION"));
+/// What the names of vCenters from `ConnectVCenter` begin with.
+const PREFIX: &str = "vc-";
+const SUFFIX: usize = 12;
+
+/// All vCenters, and what they share.
+pub struct Core {
+    /// Refuses leaders of yesterday.
+    pub fence: Arc<Fence>,
+    /// Changes with each start.
+    pub run_id: String,
+    ledger: Arc<Ledger>,
+    health: HealthReporter,
+    known: Mutex<BTreeMap<String, Known>>,
+}
+
+struct Known {
+    vcenter: Arc<VCenter>,
+    /// Of a connected one: what it was connected with.
+    target: Option<Identity>,
+}
+
+/// What makes two connects the same: no digest of a password leaves memory.
+#[derive(Clone, PartialEq, Eq)]
+struct Identity {
+    server: String,
+    username: String,
+    password: [u8; 32],
+    trust: Trust,
+}
+
+/// A vCenter to connect.
+#[derive(Debug)]
+pub struct Target {
+    /// Its address.
+    pub server: Server,
+    /// User name.
+    pub username: String,
+    /// Password.
+    pub password: Secret,
+    /// Whom to trust.
+    pub trust: Trust,
+}
+
+/// Why a configured vCenter cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Its address has no usable form.
+    #[error("vCenter `{name}`: reading `server`")]
+    Server {
+        /// Name of the vCenter.
+        name: String,
+        /// What is wrong.
+        source: crate::soap::server::InvalidServer,
+    },
+    /// Its CA file cannot be read.
+    #[error("vCenter `{name}`: reading `trust.ca_file`")]
+    CaFile {
+        /// Name of the vCenter.
+        name: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// What it trusts cannot be used.
+    #[error("vCenter `{name}`: reading `trust`")]
+    Trust {
+        /// Name of the vCenter.
+        name: String,
+        /// What is wrong.
+        source: InvalidTrust,
+    },
+}
+
+impl Core {
+    /// Knows no vCenter yet.
+    pub fn new(run_id: String, health: HealthReporter) -> Self {
+        Self {
+            fence: Arc::default(),
+            run_id,
+            ledger: Arc::new(Ledger::new(Uuid::new_v4().into_bytes())),
+            health,
+            known: Mutex::default(),
+        }
+    }
+
+    /// Begins to follow the vCenters of the configuration. They need not be up.
+    pub fn start(&self, configured: &[VcenterConfig]) -> Result<(), Error> {
+        for config in configured {
+            let vcenter = self.configured(config)?;
+            self.follow(vcenter, None);
+        }
+        Ok(())
+    }
+
+    fn configured(&self, config: &VcenterConfig) -> Result<Arc<VCenter>, Error> {
+        let VcenterConfig {
+            name,
+            server,
+            username,
+            password_file,
+            trust,
+        } = config;
+        let of = || name.clone();
+        let server = server
+            .parse::<Server>()
+            .map_err(|source| Error::Server { name: of(), source })?;
+        let trust =
+            configured_trust(trust).map_err(|source| Error::CaFile { name: of(), source })?;
+        let file = password_file.clone();
+        // Read anew for each login: a rotated file is used at once.
+        let password: Password = Arc::new(move || {
+            read_password(&file).map_err(|error| {
+                let text = format!("{:#}", anyhow::Error::new(error));
+                Fault::new(Reason::VcenterBadCredentials, text)
+            })
+        });
+        let kind = trust_kind(&trust);
+        let client =
+            client(&server, &trust).map_err(|source| Error::Trust { name: of(), source })?;
+        let session = Session::new(client, username.clone(), password, Arc::clone(&self.ledger));
+        Ok(VCenter::new(
+            of(),
+            ConnectionOrigin::Configured,
+            kind,
+            session,
+        ))
+    }
+
+    /// The vCenter of this name.
+    pub fn vcenter(&self, name: &str) -> Result<Arc<VCenter>, Fault> {
+        let known = self.lock();
+        known
+            .get(name)
+            .map(|known| Arc::clone(&known.vcenter))
+            .ok_or_else(|| {
+                let what = format!("no vCenter `{name}` is known");
+                Fault::new(Reason::VcenterUnknown, what).with("vcenter", name)
+            })
+    }
+
+    /// All vCenters, by name.
+    pub fn all(&self) -> Vec<Arc<VCenter>> {
+        self.lock()
+            .values()
+            .map(|known| Arc::clone(&known.vcenter))
+            .collect()
+    }
+
+    /// The vCenter of this target: the same one for the same target, for as long as the driver runs.
+    pub fn connect(&self, target: Target, hub_id: &str) -> Result<Arc<VCenter>, Fault> {
+        let identity = self.identity(&target);
+        let same = self
+            .lock()
+            .values()
+            .find(|known| known.target.as_ref() == Some(&identity))
+            .map(|known| Arc::clone(&known.vcenter));
+        let vcenter = if let Some(vcenter) = same {
+            vcenter
+        } else {
+            let name = format!("{PREFIX}{:.SUFFIX$}", Uuid::new_v4().simple().to_string());
+            let vcenter = self.unfollowed(name, target)?;
+            self.follow(Arc::clone(&vcenter), Some(identity));
+            vcenter
+        };
+        vcenter.add_hub(hub_id);
+        Ok(vcenter)
+    }
+
+    /// A vCenter of this target that nobody follows: for a trial.
+    pub fn unfollowed(&self, name: String, target: Target) -> Result<Arc<VCenter>, Fault> {
+        let Target {
+            server,
+            username,
+            password,
+            trust,
+        } = target;
+        let kind = trust_kind(&trust);
+        let client = client(&server, &trust)
+            .map_err(|error| Fault::invalid("trust", format!("cannot be used: {error}")))?;
+        let password: Password = Arc::new(move || Ok(Secret::new(password.expose().to_owned())));
+        let session = Session::new(client, username, password, Arc::clone(&self.ledger));
+        Ok(VCenter::new(
+            name,
+            ConnectionOrigin::Connected,
+            kind,
+            session,
+        ))
+    }
+
+    /// Withdraws a hub from a connected vCenter. Gives those that still use it; with the last one the
+    /// name is forgotten, and the vCenter is given to be closed.
+    pub fn disconnect(
+        &self,
+        name: &str,
+        hub: &str,
+    ) -> Result<(Vec<String>, Option<Arc<VCenter>>), Fault> {
+        let mut known = self.lock();
+        let Some(found) = known.get(name) else {
+            return Ok((Vec::new(), None));
+        };
+        let vcenter = Arc::clone(&found.vcenter);
+        if vcenter.origin == ConnectionOrigin::Configured {
+            let what = format!("vCenter `{name}` is part of the driver's configuration");
+            return Err(Fault::new(Reason::VcenterConfigured, what).with("vcenter", name));
+        }
+        let remaining = vcenter.remove_hub(hub);
+        if !remaining.is_empty() {
+            return Ok((remaining, None));
+        }
+        known.remove(name);
+        Ok((remaining, Some(vcenter)))
+    }
+
+    /// Ends all work and logs out everywhere.
+    pub async fn shutdown(&self) {
+        let all = self.all();
+        futures::future::join_all(all.iter().map(|vcenter| vcenter.close())).await;
+    }
+
+    fn follow(&self, vcenter: Arc<VCenter>, target: Option<Identity>) {
+        if vcenter.trust == TrustKind::Insecure {
+            let server = vcenter.session.server();
+            tracing::warn!(
+                vcenter = vcenter.name,
+                server,
+                "Certificate is not verified: whoever sits between reads the password"
+            );
+        }
+        vcenter.start();
+        vcenter.spawn(report_health(Arc::clone(&vcenter), self.health.clone()));
+        self.lock()
+            .insert(vcenter.name.clone(), Known { vcenter, target });
+    }
+
+    fn identity(&self, target: &Target) -> Identity {
+        let Target {
+            server,
+            username,
+            password,
+            trust,
+        } = target;
+        Identity {
+            server: server.to_string(),
+            username: username.clone(),
+            password: self.ledger.digest(password.expose()),
+            trust: trust.clone(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core")
+            .field("run_id", &self.run_id)
+            .finish_non_exhaustive()
+    }
+}
+
+fn client(server: &Server, trust: &Trust) -> Result<Client, InvalidTrust> {
+    Client::new(server, trust, &Settings::new(USER_AGENT))
+}
+
+/// Tells the health of `vcenter/NAME` as the connection changes.
+async fn report_health(vcenter: Arc<VCenter>, health: HealthReporter) {
+    let service = format!("vcenter/{}", vcenter.name);
+    let mut changes = vcenter.changes();
+    let mut told = None;
+    loop {
+        changes.borrow_and_update();
+        let connected = vcenter.freshness().connection_state() == ConnectionState::Connected;
+        let status = if connected {
+            ServingStatus::Serving
+        } else {
+            ServingStatus::NotServing
+        };
+        if told != Some(connected) {
+            told = Some(connected);
+            health.set_service_status(&service, status).await;
+        }
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+}

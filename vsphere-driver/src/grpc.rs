@@ -1,0 +1,44 @@
+//! The services of the contract: each call is converted, done, and converted back.
+
+#![allow(
+    clippy::result_large_err,
+    reason = "a fault or status is made once for a call that ends with it"
+)]
+
+mod convert;
+mod isos;
+mod vcenters;
+mod virtual_machines;
+mod watch;
+
+pub use isos::IsosService;
+pub use vcenters::VCentersService;
+pub use virtual_machines::VirtualMachinesService;
+
+use crate::{
+    core::Core,
+    edge::{caller::Caller, client::Client},
+};
+use contract::v1::{self as pb, Fault};
+use std::sync::Arc;
+use tonic::{Extensions, Status};
+
+/// The caller of a request that changes something.
+fn caller(
+    core: &Arc<Core>,
+    extensions: &Extensions,
+    asked: Option<pb::Caller>,
+) -> Result<Caller, Status> {
+    let client = Client::of(extensions).map_err(status(""))?;
+    Caller::admit(asked, client, &core.fence).map_err(status(""))
+}
+
+/// A fault of a whole call as its status; noted where it stops travelling.
+fn status(operation_id: &str) -> impl Fn(Fault) -> Status + use<> {
+    let operation_id = operation_id.to_owned();
+    move |fault| {
+        let reason = fault.reason().row().name;
+        tracing::info!(operation_id, reason, error = fault.message, "Call refused");
+        fault.into_status(&operation_id)
+    }
+}

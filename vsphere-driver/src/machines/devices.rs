@@ -1,0 +1,87 @@
+//! Reads MAC addresses and mounted ISOs of our machines, once each and many at a time.
+
+use crate::{
+    inventory::properties::{DEVICES, devices},
+    machines::vm::Vm,
+    soap::{
+        MoRef,
+        property_collector::{FilterSpec, PropertySpec},
+    },
+    vcenter::{VCenter, state::State},
+};
+use contract::v1::{Ownership, PowerState};
+use std::{sync::Arc, time::Duration};
+use tokio::time::sleep;
+
+/// Machines in one call.
+const BATCH: usize = 250;
+/// Between two looks for machines whose devices were not read.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Reads devices for as long as the vCenter is followed.
+pub async fn read_devices(vcenter: Arc<VCenter>) {
+    let mut changes = vcenter.changes();
+    loop {
+        if changes.changed().await.is_err() {
+            return;
+        }
+        sleep(PAUSE).await;
+        // While machines are being made, the calls are theirs.
+        let unread = vcenter.read(|state| {
+            if state.running_works() > 0 || !state.is_connected() {
+                Vec::new()
+            } else {
+                unread(state)
+            }
+        });
+        for batch in unread.chunks(BATCH) {
+            read_batch(&vcenter, batch).await;
+        }
+        changes.mark_unchanged();
+    }
+}
+
+/// Addresses are final once a machine was on.
+fn unread(state: &State) -> Vec<MoRef> {
+    let wanted = |vm: &Vm| {
+        vm.devices.is_none() && vm.power == PowerState::On && vm.ownership().0 == Ownership::Ours
+    };
+    state
+        .vms()
+        .filter(|(_, vm)| wanted(vm))
+        .map(|(moref, _)| moref.clone())
+        .collect()
+}
+
+async fn read_batch(vcenter: &VCenter, batch: &[MoRef]) {
+    let paths = [PropertySpec::new("VirtualMachine", [DEVICES])];
+    let spec = FilterSpec::of_objects(batch.iter().cloned(), paths).tolerating_missing();
+    let read = vcenter.session.run("", |client, now| {
+        let specs = [spec.clone()];
+        async move {
+            client
+                .retrieve(&now.content.property_collector, &specs, None)
+                .await
+        }
+    });
+    match read.await {
+        Ok(found) => vcenter.write(|state| {
+            for content in &found {
+                if let Some(value) = content.property(DEVICES)
+                    && state.vm(&content.object).is_some()
+                {
+                    let read = Some(Box::new(devices(value)));
+                    state.change_vm(&content.object, |vm| vm.devices = read);
+                }
+            }
+        }),
+        Err(failure) => {
+            let fault = vcenter.explain(&failure, "reading devices");
+            tracing::warn!(
+                vcenter = vcenter.name,
+                error = fault.message,
+                "Devices not read"
+            );
+        }
+    }
+}

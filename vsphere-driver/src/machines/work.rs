@@ -1,0 +1,114 @@
+//! What is being done, or was last done, to one machine.
+
+use contract::v1::{Fault, Operation, OperationState, Owner, Reason, Verb};
+use prost_types::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+/// Work on one machine of ours, or on one that shall be ours.
+#[derive(Clone, Debug)]
+pub struct Work {
+    /// Whose machine it is.
+    pub owner: Owner,
+    /// Name that was asked for.
+    pub name: String,
+    /// Folder it goes to or is in, as an inventory path.
+    pub folder: String,
+    /// Hash of the spec that was asked for; empty where none was.
+    pub spec_hash: String,
+    /// The running or last operation.
+    pub operation: Operation,
+    /// Withdraws what has not begun.
+    pub withdrawn: CancellationToken,
+}
+
+/// Who began an operation, and when.
+#[derive(Clone, Debug)]
+pub struct Started {
+    /// Id of the call.
+    pub operation_id: String,
+    /// Hub of the caller.
+    pub hub_id: String,
+    /// Name in the caller's certificate.
+    pub client: String,
+    /// When it was accepted.
+    pub at: Timestamp,
+}
+
+// === impl Work ===
+
+impl Work {
+    /// What is done or was last done.
+    pub fn verb(&self) -> Verb {
+        self.operation.verb()
+    }
+
+    /// Whether it goes on.
+    pub fn is_running(&self) -> bool {
+        matches!(
+            self.operation.state(),
+            OperationState::Queued | OperationState::Running
+        )
+    }
+
+    /// Whether it goes on with this verb.
+    pub fn is_doing(&self, verb: Verb) -> bool {
+        self.is_running() && self.verb() == verb
+    }
+
+    /// Why it ended badly, if it did.
+    pub fn fault(&self) -> Option<&Fault> {
+        self.operation.fault.as_ref()
+    }
+
+    /// The verb begins, after another or as the first.
+    pub fn step(&mut self, verb: Verb) {
+        self.operation.verb = verb.into();
+        self.operation.state = OperationState::Running.into();
+        self.operation.percent = 0;
+    }
+
+    /// The operation ended well.
+    pub fn succeed(&mut self, at: Timestamp) {
+        self.operation.state = OperationState::Succeeded.into();
+        self.operation.percent = 100;
+        self.operation.ended_at = Some(at);
+        self.operation.fault = None;
+    }
+
+    /// The operation ended with a fault.
+    pub fn fail(&mut self, fault: Fault, at: Timestamp) {
+        self.operation.state = OperationState::Failed.into();
+        self.operation.ended_at = Some(at);
+        self.operation.fault = Some(fault);
+    }
+}
+
+// === impl Started ===
+
+impl Started {
+    /// An operation that waits for its turn.
+    pub fn queued(&self, verb: Verb) -> Operation {
+        Operation {
+            operation_id: self.operation_id.clone(),
+            verb: verb.into(),
+            state: OperationState::Queued.into(),
+            percent: 0,
+            started_at: Some(self.at),
+            ended_at: None,
+            fault: None,
+            hub_id: self.hub_id.clone(),
+            client: self.client.clone(),
+        }
+    }
+}
+
+/// Whether a fault says that something else stands in the machine's place.
+pub fn is_conflict(fault: &Fault) -> bool {
+    matches!(
+        fault.reason(),
+        Reason::ConflictForeign
+            | Reason::ConflictOtherOwner
+            | Reason::ConflictCompanion
+            | Reason::MarkCopied
+    )
+}

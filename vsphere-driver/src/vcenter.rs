@@ -1,0 +1,290 @@
+//! One vCenter: its session, what is known of it, and the work against it.
+
+pub mod clock;
+pub mod explain;
+pub mod lane;
+pub mod ledger;
+pub mod privileges;
+pub mod session;
+pub mod state;
+pub mod tasks;
+mod updates;
+pub mod window;
+
+use crate::{config::Trust, machines::power::PowerOns};
+use contract::v1::{self as pb, ConnectionState, Fault, Freshness, Reason, TrustKind};
+use lane::Lane;
+use session::{Failure, Session};
+use state::State;
+use std::{
+    collections::BTreeSet,
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tasks::{Outcome, Tasks};
+use tokio::{sync::watch, time::timeout};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use window::Window;
+
+/// Work that is held for one vCenter before more is refused.
+pub const MOST_WORK: usize = 20_000;
+/// When to ask again after a refusal for too much work.
+const OVERLOADED_WAIT: Duration = Duration::from_secs(5);
+
+/// One vCenter, known by a name.
+pub struct VCenter {
+    /// What requests call it.
+    pub name: String,
+    /// Where the name comes from.
+    pub origin: pb::ConnectionOrigin,
+    /// How its certificate is judged.
+    pub trust: TrustKind,
+    /// The session.
+    pub session: Session,
+    /// Tasks that are waited for.
+    pub tasks: Tasks,
+    /// Creates, in turn.
+    pub creates: Lane,
+    /// Power-offs and deletes, in turn; they never wait behind creates.
+    pub removals: Lane,
+    /// Power-ons, gathered into batches.
+    pub power_ons: PowerOns,
+    /// ISO files that were found a moment ago.
+    pub isos: crate::iso::Remembered,
+    /// Folders are made one after the other, so that none is made twice.
+    pub folders: tokio::sync::Mutex<()>,
+    /// Ends everything that belongs to it.
+    pub stop: CancellationToken,
+    /// What runs for it.
+    pub running: TaskTracker,
+    hubs: Mutex<BTreeSet<String>>,
+    state: Mutex<State>,
+    changed: watch::Sender<u64>,
+}
+
+impl VCenter {
+    /// A vCenter that nothing is known of yet.
+    pub fn new(
+        name: String,
+        origin: pb::ConnectionOrigin,
+        trust: TrustKind,
+        session: Session,
+    ) -> Arc<Self> {
+        let mut state = State::default();
+        state.set_connection(ConnectionState::Connecting, None);
+        Arc::new(Self {
+            name,
+            origin,
+            trust,
+            session,
+            tasks: Tasks::default(),
+            creates: Lane::new(Window::new(20, 4, 320)),
+            removals: Lane::new(Window::new(50, 8, 200)),
+            power_ons: PowerOns::default(),
+            isos: crate::iso::Remembered::default(),
+            folders: tokio::sync::Mutex::default(),
+            stop: CancellationToken::new(),
+            running: TaskTracker::new(),
+            hubs: Mutex::default(),
+            state: Mutex::new(state),
+            changed: watch::Sender::new(0),
+        })
+    }
+
+    /// Begins to follow the vCenter, until it is stopped.
+    pub fn start(self: &Arc<Self>) {
+        self.spawn(updates::follow(Arc::clone(self)));
+        self.spawn(updates::keep_task_list(Arc::clone(self)));
+        self.spawn(crate::machines::power::send_batches(Arc::clone(self)));
+        self.spawn(crate::machines::devices::read_devices(Arc::clone(self)));
+    }
+
+    /// Runs something until it ends or the vCenter is stopped.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.running.spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = work => {}
+            }
+        });
+    }
+
+    /// Ends the work, then logs out.
+    pub async fn close(&self) {
+        self.stop.cancel();
+        self.running.close();
+        self.running.wait().await;
+        self.session.close().await;
+    }
+
+    // --- State ---
+
+    /// Looks at what is known.
+    pub fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&self.lock())
+    }
+
+    /// Changes what is known, and tells those who wait.
+    pub fn write<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let result = change(&mut self.lock());
+        self.changed.send_modify(|count| *count += 1);
+        result
+    }
+
+    /// Tells when anything changed.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Waits until `is_so`, or until the time is over; says whether it is.
+    pub async fn wait_until(&self, time: Duration, is_so: impl Fn(&State) -> bool) -> bool {
+        let mut changes = self.changes();
+        let wait = async {
+            loop {
+                changes.borrow_and_update();
+                if self.read(&is_so) {
+                    return true;
+                }
+                if changes.changed().await.is_err() {
+                    return false;
+                }
+            }
+        };
+        match timeout(time, wait).await {
+            Ok(result) => result,
+            Err(_) => self.read(&is_so),
+        }
+    }
+
+    /// How fresh what is known is.
+    pub fn freshness(&self) -> Freshness {
+        self.read(|state| state.freshness.clone())
+    }
+
+    /// Whether the inventory is complete and live, for a call that needs vCenter.
+    pub fn require_connected(&self) -> Result<(), Box<Fault>> {
+        self.read(|state| {
+            if state.is_connected() {
+                return Ok(());
+            }
+            let fault = state
+                .freshness
+                .fault
+                .clone()
+                .unwrap_or_else(|| self.not_synced());
+            Err(Box::new(fault))
+        })
+    }
+
+    /// Whether the inventory was complete once, for a call that reads from it.
+    pub fn require_synced_once(&self) -> Result<(), Box<Fault>> {
+        self.read(|state| {
+            if state.syncs > 0 {
+                Ok(())
+            } else {
+                Err(Box::new(self.not_synced()))
+            }
+        })
+    }
+
+    /// Whether there is room for so much more work.
+    pub fn require_room(&self, more: usize) -> Result<(), Box<Fault>> {
+        let held = self.read(State::running_works);
+        if held + more <= MOST_WORK {
+            return Ok(());
+        }
+        let what = format!(
+            "{held} machines are being worked on in vCenter `{}`",
+            self.name
+        );
+        Err(Box::new(
+            Fault::new(Reason::Overloaded, what).after(OVERLOADED_WAIT),
+        ))
+    }
+
+    fn not_synced(&self) -> Fault {
+        let what = format!("the inventory of vCenter `{}` is not read yet", self.name);
+        Fault::new(Reason::InventoryNotSynced, what).with("vcenter", &self.name)
+    }
+
+    /// Waits for a task of vCenter and gives its fault as ours.
+    pub async fn outcome(
+        &self,
+        task: &crate::soap::MoRef,
+        doing: &str,
+    ) -> Result<Option<crate::soap::Element>, Fault> {
+        match self.tasks.outcome(task).await {
+            Outcome::Success(result) => Ok(result),
+            Outcome::Fault(fault) => Err(explain::of_vim(&fault, doing)),
+            Outcome::Lost => {
+                let what = format!("{doing}: vCenter no longer knows the task");
+                Err(Fault::new(Reason::OutcomeUnknown, what))
+            }
+        }
+    }
+
+    /// The fault for a call that failed while `doing` something.
+    pub fn explain(&self, failure: &Failure, doing: &str) -> Fault {
+        failure.explain(doing, &self.session.server())
+    }
+
+    // --- Hubs ---
+
+    /// Notes that a hub uses the name.
+    pub fn add_hub(&self, hub_id: &str) {
+        self.lock_hubs().insert(hub_id.to_owned());
+    }
+
+    /// Withdraws a hub. Gives those that still use the name.
+    pub fn remove_hub(&self, hub_id: &str) -> Vec<String> {
+        let mut hubs = self.lock_hubs();
+        hubs.remove(hub_id);
+        hubs.iter().cloned().collect()
+    }
+
+    /// Hubs that use the name, sorted.
+    pub fn hubs(&self) -> Vec<String> {
+        self.lock_hubs().iter().cloned().collect()
+    }
+
+    fn lock_hubs(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.hubs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Each change is made whole under the lock; a panic elsewhere cannot leave half of one.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for VCenter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VCenter")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How the contract calls a way to judge certificates.
+pub fn trust_kind(trust: &crate::soap::Trust) -> TrustKind {
+    use crate::soap::Trust as T;
+    match trust {
+        T::System => TrustKind::System,
+        T::CaBundle(_) => TrustKind::CaBundle,
+        T::Thumbprint(_) => TrustKind::Thumbprint,
+        T::Insecure => TrustKind::Insecure,
+    }
+}
+
+/// The trust of a configured vCenter; a CA file is read.
+pub fn configured_trust(trust: &Trust) -> Result<crate::soap::Trust, std::io::Error> {
+    use crate::soap::Trust as T;
+    Ok(match trust {
+        Trust::System => T::System,
+        Trust::CaFile(path) => T::CaBundle(std::fs::read_to_string(path)?),
+        Trust::Sha256Thumbprint(thumbprint) => T::Thumbprint(*thumbprint),
+        Trust::Insecure => T::Insecure,
+    })
+}

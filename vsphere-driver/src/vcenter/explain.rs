@@ -1,0 +1,96 @@
+//! What a failed call to vCenter means in the words of the contract.
+
+use crate::{
+    inventory::properties::kind_of,
+    soap::{Error, VimFault},
+};
+use contract::{
+    reason,
+    v1::{Fault, Reason},
+};
+
+/// The fault for a call that failed while `doing` something, `creating pool-n01`.
+pub fn of_error(error: &Error, doing: &str, server: &str) -> Fault {
+    match error {
+        Error::Fault(fault) => of_vim(fault, doing),
+        Error::Unreachable { .. } | Error::Lost { .. } => {
+            let what = format!(
+                "{doing}: no connection to vCenter {server} ({})",
+                cause(error)
+            );
+            Fault::new(Reason::VcenterUnreachable, what).with("server", server)
+        }
+        Error::Busy {
+            status,
+            retry_after,
+            ..
+        } => {
+            let what = format!("{doing}: vCenter {server} answered HTTP {status}");
+            let fault = Fault::new(Reason::VcenterUnreachable, what).with("server", server);
+            retry_after.map_or(fault.clone(), |wait| fault.after(wait))
+        }
+        Error::Untrusted(untrusted) => {
+            let what = format!(
+                "{doing}: the certificate of {server} is not trusted: {} (its SHA-256 is {})",
+                untrusted.problem, untrusted.sha256_thumbprint
+            );
+            Fault::new(Reason::VcenterTlsUntrusted, what)
+                .with("server", server)
+                .with("sha256_thumbprint", &untrusted.sha256_thumbprint)
+                .with("problem", &untrusted.problem)
+        }
+        Error::Refused { method, .. } | Error::BadReply { method, .. } => {
+            let what = format!(
+                "{doing}: vCenter {server} gave no usable reply ({})",
+                cause(error)
+            );
+            Fault::new(Reason::VcenterBadReply, what)
+                .with("server", server)
+                .with("method", method)
+        }
+    }
+}
+
+/// The fault for a vSphere fault that came while `doing` something.
+pub fn of_vim(fault: &VimFault, doing: &str) -> Fault {
+    let found = fault.types().find_map(reason::of_vsphere_fault);
+    let reason = found.unwrap_or(Reason::VsphereFault);
+    let text = if fault.message.is_empty() {
+        &fault.type_name
+    } else {
+        &fault.message
+    };
+    let mut what = format!("{doing}: vCenter says: {text} ({})", fault.type_name);
+    let mut fields = Vec::new();
+    if let Some(privilege) = fault.privileges().next() {
+        what = format!("{doing}: the account lacks the privilege {privilege}");
+        fields.push(("privilege", privilege.to_owned()));
+    }
+    if let Some(object) = fault.object() {
+        what = format!("{what} on the {} `{}`", kind_of(&object), object.id);
+        fields.push(("object", object.id.to_string()));
+    }
+    for (key, value) in [
+        ("path", fault.file()),
+        ("property", fault.property()),
+        ("power_state", fault.existing_state()),
+        ("name", fault.name()),
+    ] {
+        fields.extend(value.map(|value| (key, value.to_owned())));
+    }
+    let known = reason.row().metadata;
+    let listed = fields.into_iter().filter(|(key, _)| known.contains(key));
+    let explained = listed.fold(Fault::new(reason, what), |f, (key, value)| {
+        f.with(key, value)
+    });
+    explained.because_of(&*fault.type_name)
+}
+
+/// The innermost cause of an error: the others say only that it is one.
+fn cause(error: &Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,138 @@
+//! A lane: work of one kind, in turn, as much at once as its window permits.
+
+use super::window::Window;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
+
+/// Work of one kind against one vCenter.
+#[derive(Clone, Debug)]
+pub struct Lane {
+    places: Arc<Semaphore>,
+    size: Arc<Mutex<Size>>,
+}
+
+#[derive(Debug)]
+struct Size {
+    window: Window,
+    /// Places that exist, taken or free.
+    places: usize,
+}
+
+/// The right to work; what it took teaches the window when it is dropped.
+#[derive(Debug)]
+pub struct Turn {
+    lane: Lane,
+    since: Instant,
+    place: Option<OwnedSemaphorePermit>,
+    counts: bool,
+}
+
+// === impl Lane ===
+
+impl Lane {
+    /// A lane with this window.
+    pub fn new(window: Window) -> Self {
+        let places = window.size();
+        let size = Arc::new(Mutex::new(Size { window, places }));
+        Self {
+            places: Arc::new(Semaphore::new(places)),
+            size,
+        }
+    }
+
+    /// Waits for its turn, first come first served.
+    pub async fn turn(&self) -> Turn {
+        // The semaphore is never closed, so that there is always a place in the end.
+        let place = Arc::clone(&self.places).acquire_owned().await.ok();
+        Turn {
+            lane: self.clone(),
+            since: Instant::now(),
+            place,
+            counts: true,
+        }
+    }
+
+    /// How many work at once now.
+    pub fn size(&self) -> usize {
+        self.size
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .window
+            .size()
+    }
+
+    fn release(&self, place: OwnedSemaphorePermit, took: Option<std::time::Duration>) {
+        let mut size = self.size.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(took) = took {
+            size.window.learn(took);
+        }
+        let wanted = size.window.size();
+        if size.places > wanted {
+            size.places -= 1;
+            place.forget();
+        } else {
+            self.places.add_permits(wanted - size.places);
+            size.places = wanted;
+        }
+    }
+}
+
+// === impl Turn ===
+
+impl Turn {
+    /// How long it took says nothing about vCenter: it failed, or waited for something else.
+    pub fn forget(&mut self) {
+        self.counts = false;
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(place) = self.place.take() {
+            let took = self.counts.then(|| self.since.elapsed());
+            self.lane.release(place, took);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::{FutureExt as _, poll};
+    use std::{pin::pin, time::Duration};
+
+    #[tokio::test]
+    async fn only_as_many_as_the_window_permits_work_at_once_and_in_turn() {
+        let lane = Lane::new(Window::new(2, 2, 2));
+        let (first, _second) = (lane.turn().await, lane.turn().await);
+        let (mut third, mut fourth) = (pin!(lane.turn()), pin!(lane.turn()));
+        assert!(poll!(third.as_mut()).is_pending() && poll!(fourth.as_mut()).is_pending());
+        drop(first);
+        assert!(poll!(fourth.as_mut()).is_pending());
+        assert!(third.now_or_never().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_work_takes_places_away_and_quick_work_gives_them_back() {
+        let lane = Lane::new(Window::new(4, 1, 8));
+        let turns = [lane.turn().await, lane.turn().await];
+        tokio::time::advance(Duration::from_secs(10)).await;
+        drop(turns);
+        assert_eq!(lane.size(), 2);
+        for _ in 0..2 {
+            drop(lane.turn().await);
+        }
+        assert_eq!(lane.size(), 4);
+        let held = [
+            lane.turn().await,
+            lane.turn().await,
+            lane.turn().await,
+            lane.turn().await,
+        ];
+        assert!(lane.turn().now_or_never().is_none());
+        drop(held);
+    }
+}

@@ -1,0 +1,296 @@
+//! The one session with a vCenter: logged in when it is needed, again when it is lost, never in a storm.
+
+use super::{
+    explain,
+    ledger::{Account, Ledger},
+};
+use crate::{
+    secret::Secret,
+    soap::{Client, Error, Server, ServiceContent, session::UserSession, trust::SeenCertificate},
+};
+use contract::v1::{Fault, Reason};
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    sync::{Mutex as AsyncMutex, watch},
+    time::Instant,
+};
+
+/// Where the password comes from.
+pub type Password = Arc<dyn Fn() -> Result<Secret, Fault> + Send + Sync>;
+
+/// The session with one vCenter for one account.
+pub struct Session {
+    client: Client,
+    server: Server,
+    username: String,
+    password: Password,
+    ledger: Arc<Ledger>,
+    login: AsyncMutex<()>,
+    current: watch::Sender<Option<Current>>,
+    suspended: Mutex<Option<Instant>>,
+}
+
+/// A session that vCenter gave.
+#[derive(Clone, Debug)]
+pub struct Current {
+    /// Which one in this run, from 1.
+    pub number: u64,
+    /// vCenter's managers.
+    pub content: Arc<ServiceContent>,
+    /// Its key.
+    pub user: UserSession,
+    /// Since when.
+    pub since: prost_types::Timestamp,
+}
+
+/// Why something could not be done.
+#[derive(Debug)]
+pub enum Failure {
+    /// The call itself failed.
+    Call(Error),
+    /// There is no session.
+    NoSession(Box<Fault>),
+}
+
+// === impl Session ===
+
+impl Session {
+    /// A session that is not logged in yet.
+    pub fn new(client: Client, username: String, password: Password, ledger: Arc<Ledger>) -> Self {
+        let server = client.server().clone();
+        Self {
+            client,
+            server,
+            username,
+            password,
+            ledger,
+            login: AsyncMutex::default(),
+            current: watch::Sender::new(None),
+            suspended: Mutex::default(),
+        }
+    }
+
+    /// `host:port`.
+    pub fn server(&self) -> String {
+        self.server.to_string()
+    }
+
+    /// Who logs in.
+    pub fn username(&self) -> &str {
+        &self.username
+    }
+
+    /// The session, if there is one.
+    pub fn current(&self) -> Option<Current> {
+        self.current.borrow().clone()
+    }
+
+    /// Tells when there is another session.
+    pub fn changes(&self) -> watch::Receiver<Option<Current>> {
+        self.current.subscribe()
+    }
+
+    /// The certificate that vCenter showed last.
+    pub fn seen_certificate(&self) -> Option<SeenCertificate> {
+        self.client.seen_certificate()
+    }
+
+    /// When a login may be tried again, if it may not be now.
+    pub fn suspended_for(&self) -> Option<Duration> {
+        let until = *self
+            .suspended
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        until.map(|until| until.saturating_duration_since(Instant::now()))
+    }
+
+    /// Refused logins that count against this account.
+    pub fn refused_logins(&self) -> usize {
+        self.ledger.refused(&self.account(), Instant::now())
+    }
+
+    /// The session; logs in when there is none.
+    pub async fn ensure(&self) -> Result<Current, Fault> {
+        match self.current() {
+            Some(current) => Ok(current),
+            None => self.renew(0).await,
+        }
+    }
+
+    /// Does something in the session. Where vCenter no longer knows it, logs in and does it once more:
+    /// a call that was refused for that did not run.
+    pub async fn run<T, F>(
+        &self,
+        operation_id: &str,
+        act: impl Fn(Client, Current) -> F,
+    ) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let current = self.ensure().await.map_err(Failure::no_session)?;
+        let client = if operation_id.is_empty() {
+            self.client.clone()
+        } else {
+            self.client.operation(operation_id)
+        };
+        let number = current.number;
+        match act(client.clone(), current).await {
+            Err(error) if error.is_not_authenticated() => {
+                let current = self.renew(number).await.map_err(Failure::no_session)?;
+                act(client, current).await.map_err(Failure::Call)
+            }
+            result => result.map_err(Failure::Call),
+        }
+    }
+
+    /// Logs in anew, unless somebody did since session `lost`.
+    pub async fn renew(&self, lost: u64) -> Result<Current, Fault> {
+        let _one_at_a_time = self.login.lock().await;
+        let before = self.current().map_or(0, |current| current.number);
+        if before > lost
+            && let Some(current) = self.current()
+        {
+            return Ok(current);
+        }
+        let current = self.log_in(before.max(lost) + 1).await?;
+        self.current.send_replace(Some(current.clone()));
+        Ok(current)
+    }
+
+    async fn log_in(&self, number: u64) -> Result<Current, Fault> {
+        let server = self.server();
+        let password = (self.password)()?;
+        let account = self.account();
+        self.admit(&account, &password)?;
+        let failed = |error: &Error| explain::of_error(error, "logging in", &server);
+        let content = self
+            .client
+            .service_content()
+            .await
+            .map_err(|e| failed(&e))?;
+        match self.client.login(&content, &self.username, &password).await {
+            Ok(user) => {
+                self.ledger.succeed(&account);
+                self.suspend(None);
+                tracing::info!(server, username = self.username, number, "Logged in");
+                let since = super::clock::now();
+                Ok(Current {
+                    number,
+                    content: Arc::new(content),
+                    user,
+                    since,
+                })
+            }
+            Err(error) => {
+                let fault = failed(&error);
+                if fault.reason() != Reason::VcenterBadCredentials {
+                    return Err(fault);
+                }
+                let left = self
+                    .ledger
+                    .refuse(&account, password.expose(), Instant::now());
+                let _ = self.admit(&account, &password);
+                Err(fault
+                    .with("server", &server)
+                    .with("username", &self.username)
+                    .with("attempts_left", left))
+            }
+        }
+    }
+
+    /// Whether a login may be tried; notes until when it may not.
+    fn admit(&self, account: &Account, password: &Secret) -> Result<(), Fault> {
+        let now = Instant::now();
+        let Err(suspended) = self.ledger.admit(account, password.expose(), now) else {
+            return Ok(());
+        };
+        self.suspend(Some(suspended.until));
+        let wait = suspended.until - now;
+        let server = self.server();
+        let why = if suspended.same_password {
+            "this password was refused"
+        } else {
+            "three logins were refused"
+        };
+        let minutes = wait.as_secs().div_ceil(60);
+        let what = format!(
+            "{why} for `{}` at {server}; no login is tried for {minutes} min",
+            self.username
+        );
+        Err(Fault::new(Reason::VcenterLoginSuspended, what)
+            .with("server", server)
+            .with("username", &self.username)
+            .after(wait))
+    }
+
+    fn suspend(&self, until: Option<Instant>) {
+        *self
+            .suspended
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = until;
+    }
+
+    fn account(&self) -> Account {
+        Account {
+            server: self.server(),
+            username: self.username.clone(),
+        }
+    }
+
+    /// Logs out, if there is a session.
+    pub async fn close(&self) {
+        let _one_at_a_time = self.login.lock().await;
+        let Some(current) = self.current.send_replace(None) else {
+            return;
+        };
+        match self.client.logout(&current.content).await {
+            Ok(()) => tracing::info!(server = %self.server, "Logged out"),
+            Err(error) => {
+                let fault = explain::of_error(&error, "logging out", &self.server());
+                tracing::warn!(server = %self.server, error = fault.message, "Logout failed");
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut out = f.debug_struct("Session");
+        out.field("server", &self.server())
+            .field("username", &self.username);
+        out.finish_non_exhaustive()
+    }
+}
+
+// === impl Failure ===
+
+impl Failure {
+    fn no_session(fault: Fault) -> Self {
+        Self::NoSession(Box::new(fault))
+    }
+
+    /// The fault for something that failed while `doing` it.
+    pub fn explain(&self, doing: &str, server: &str) -> Fault {
+        match self {
+            Self::Call(error) => explain::of_error(error, doing, server),
+            Self::NoSession(fault) => (**fault).clone(),
+        }
+    }
+
+    /// Is it certain that nothing was changed?
+    pub fn certainly_not_run(&self) -> bool {
+        match self {
+            Self::Call(error) => error.certainly_not_run(),
+            Self::NoSession(_) => true,
+        }
+    }
+
+    /// Is it a vSphere fault of exactly this type?
+    pub fn is_fault(&self, type_name: &str) -> bool {
+        matches!(self, Self::Call(error) if error.is_fault(type_name))
+    }
+}

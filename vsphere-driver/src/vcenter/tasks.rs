@@ -1,0 +1,191 @@
+//! Tasks of vCenter that somebody waits for: one list view, changed in batches, watched by the one
+//! update loop.
+
+use crate::soap::{Element, MoRef, VimFault, property_collector::ObjectUpdate, task::Task};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+use tokio::sync::{Notify, oneshot};
+
+/// Tasks that are waited for.
+#[derive(Debug, Default)]
+pub struct Tasks {
+    inside: Mutex<Inside>,
+    /// There is something to add to the list.
+    pub pending: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Inside {
+    waited: HashMap<MoRef, Waited>,
+    /// Not yet in the list view.
+    to_add: Vec<MoRef>,
+    /// Still in the list view, and of no more use.
+    to_remove: Vec<MoRef>,
+}
+
+#[derive(Debug)]
+struct Waited {
+    task: Task,
+    done: Option<oneshot::Sender<Outcome>>,
+}
+
+/// How a task ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// With this result.
+    Success(Option<Element>),
+    /// With this fault.
+    Fault(Box<VimFault>),
+    /// vCenter no longer knows it: what it did must be looked up.
+    Lost,
+}
+
+impl Tasks {
+    /// Waits for a task to end.
+    pub async fn outcome(&self, task: &MoRef) -> Outcome {
+        let (done, ended) = oneshot::channel();
+        {
+            let mut inside = self.lock();
+            let waited = Waited {
+                task: Task::default(),
+                done: Some(done),
+            };
+            inside.waited.insert(task.clone(), waited);
+            inside.to_add.push(task.clone());
+        }
+        self.pending.notify_one();
+        ended.await.unwrap_or(Outcome::Lost)
+    }
+
+    /// How many are waited for.
+    pub fn count(&self) -> usize {
+        self.lock().waited.len()
+    }
+
+    /// What to add to the list view, and what to take off it.
+    pub fn take_pending(&self) -> (Vec<MoRef>, Vec<MoRef>) {
+        let mut inside = self.lock();
+        (
+            std::mem::take(&mut inside.to_add),
+            std::mem::take(&mut inside.to_remove),
+        )
+    }
+
+    /// All that are waited for, for a new list view.
+    pub fn take_all(&self) -> Vec<MoRef> {
+        let mut inside = self.lock();
+        inside.to_add.clear();
+        inside.to_remove.clear();
+        inside.waited.keys().cloned().collect()
+    }
+
+    /// Puts back what could not be added.
+    pub fn put_back(&self, tasks: Vec<MoRef>) {
+        self.lock().to_add.extend(tasks);
+    }
+
+    /// These are not known to vCenter.
+    pub fn lose(&self, tasks: &[MoRef]) {
+        for task in tasks {
+            self.end(task, Outcome::Lost);
+        }
+    }
+
+    /// Takes over what the update loop says of a task.
+    pub fn update(&self, update: &ObjectUpdate) {
+        let mut inside = self.lock();
+        let Some(waited) = inside.waited.get_mut(&update.object) else {
+            return;
+        };
+        for change in &update.changes {
+            waited.task.apply(change);
+        }
+        let outcome = match waited.task.outcome() {
+            None => return,
+            Some(Ok(result)) => Outcome::Success(result.cloned()),
+            Some(Err(fault)) => Outcome::Fault(Box::new(fault)),
+        };
+        drop(inside);
+        self.end(&update.object, outcome);
+    }
+
+    fn end(&self, task: &MoRef, outcome: Outcome) {
+        let mut inside = self.lock();
+        if let Some(mut waited) = inside.waited.remove(task) {
+            inside.to_remove.push(task.clone());
+            if let Some(done) = waited.done.take() {
+                // Nobody waits any more: then nobody needs to know.
+                let _ = done.send(outcome);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::soap::{
+        property_collector::{ChangeOp, ObjectChange, PropertyChange},
+        xml::Limits,
+    };
+    use futures::{FutureExt as _, poll};
+    use std::pin::pin;
+
+    fn moref() -> MoRef {
+        MoRef::new("Task", "task-1")
+    }
+
+    fn state(word: &str) -> ObjectUpdate {
+        let val = format!("<val>{word}</val>");
+        let value = Element::parse(val.as_bytes(), Limits::DEFAULT).ok();
+        let change = PropertyChange {
+            path: "info.state".into(),
+            op: ChangeOp::Assign,
+            value,
+        };
+        let (changes, missing) = (vec![change], Vec::new());
+        ObjectUpdate {
+            kind: ObjectChange::Modify,
+            object: moref(),
+            changes,
+            missing,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_task_is_listed_once_and_its_end_is_told() {
+        let tasks = Tasks::default();
+        let task = moref();
+        let mut outcome = pin!(tasks.outcome(&task));
+        assert!(poll!(outcome.as_mut()).is_pending());
+        assert_eq!(tasks.take_pending(), (vec![moref()], vec![]));
+        tasks.update(&state("running"));
+        assert!(poll!(outcome.as_mut()).is_pending());
+        tasks.update(&state("success"));
+        assert!(matches!(
+            outcome.now_or_never(),
+            Some(Outcome::Success(None))
+        ));
+        tasks.update(&state("success"));
+        assert_eq!(tasks.take_pending(), (vec![], vec![moref()]));
+    }
+
+    #[tokio::test]
+    async fn a_new_list_has_all_that_are_waited_for() {
+        let tasks = Tasks::default();
+        let task = moref();
+        let mut outcome = pin!(tasks.outcome(&task));
+        assert!(poll!(outcome.as_mut()).is_pending());
+        tasks.take_pending();
+        assert_eq!(tasks.take_all(), [moref()]);
+        tasks.lose(&[moref()]);
+        assert!(matches!(outcome.now_or_never(), Some(Outcome::Lost)));
+        assert_eq!(tasks.count(), 0);
+    }
+}

@@ -1,0 +1,170 @@
+//! Removes machines.
+
+use super::{Decided, Results, results};
+use crate::{
+    edge::caller::Caller,
+    machines::{
+        absence,
+        decide::{self, Delete},
+        delete,
+        job::Job,
+        references,
+        vm::Identity,
+        work_request::{ChangeRequest, Reference},
+    },
+    soap::MoRef,
+    vcenter::{VCenter, state::State},
+};
+use contract::{
+    identity::MachineKey,
+    v1::{Fault, Owner, PowerState, RemovalCause, Verb, VirtualMachine, VirtualMachineState},
+};
+use futures::{StreamExt as _, stream};
+use std::sync::Arc;
+
+/// Proofs that are made at once.
+const PROOFS: usize = 8;
+
+/// Removes each machine, or proves that it is not there.
+pub async fn delete(
+    vcenter: &Arc<VCenter>,
+    caller: &Caller,
+    request: ChangeRequest,
+) -> Result<Results, Fault> {
+    vcenter.require_connected().map_err(|fault| *fault)?;
+    vcenter
+        .require_room(request.machines.len())
+        .map_err(|fault| *fault)?;
+    let ChangeRequest {
+        machines,
+        wait,
+        validate_only,
+    } = request;
+    let decide = |reference: Reference| one(vcenter, caller, reference, validate_only);
+    let decided = stream::iter(machines)
+        .map(decide)
+        .buffered(PROOFS)
+        .collect()
+        .await;
+    Ok(results(vcenter, decided, wait, |state, _| {
+        state == VirtualMachineState::Gone
+    })
+    .await)
+}
+
+async fn one(
+    vcenter: &Arc<VCenter>,
+    caller: &Caller,
+    reference: Reference,
+    validate_only: bool,
+) -> Decided {
+    let decided = vcenter.write(|state| {
+        let key = match references::to_change(state, &reference, &caller.hub_id) {
+            Ok(key) => key,
+            Err(fault) => {
+                return Err(Decided::refuse(None, VirtualMachine::default(), *fault));
+            }
+        };
+        let told = state.machine(&Identity::Key(key.clone()));
+        let decision = decide::delete(state, &key);
+        let verbs = verbs(state, &decision);
+        if !validate_only {
+            begin(vcenter, caller, state, &decision);
+        }
+        Ok((key, told, decision, verbs))
+    });
+    let (key, told, decision, verbs) = match decided {
+        Ok(decided) => decided,
+        Err(refused) => return refused,
+    };
+    let planned = told.unwrap_or_else(|| absent(&key));
+    let mut decided = Decided {
+        verbs,
+        ..Decided::keep(key.clone(), planned)
+    };
+    match decision {
+        Delete::Prove(key) => {
+            let hints = (&*reference.moref_hint, &*reference.folder_hint);
+            match absence::prove(vcenter, &key, hints).await {
+                Ok(absence) => {
+                    decided.planned = absent(&key);
+                    decided.absence = Some(absence);
+                    if !validate_only {
+                        vcenter.write(|state| {
+                            state.end(&key, RemovalCause::Withdrawn, Some(absence));
+                        });
+                    }
+                }
+                Err(fault) => decided.fault = Some(fault),
+            }
+        }
+        Delete::Gone(_, absence) => decided.absence = Some(absence),
+        Delete::Remove(..) | Delete::AfterCreate(_) | Delete::Withdraw(_) | Delete::Keep(_) => {}
+    }
+    decided
+}
+
+fn absent(key: &MachineKey) -> VirtualMachine {
+    let machine = crate::machines::view::planned(key, &Owner::default(), "", "", "");
+    let state = VirtualMachineState::Unknown.into();
+    VirtualMachine {
+        state,
+        owner: None,
+        ..machine
+    }
+}
+
+fn verbs(state: &State, decision: &Delete) -> Vec<Verb> {
+    match decision {
+        Delete::Remove(_, moref) => {
+            let off = state
+                .vm(moref)
+                .is_some_and(|vm| vm.power == PowerState::Off);
+            if off {
+                vec![Verb::Delete]
+            } else {
+                vec![Verb::PowerOff, Verb::Delete]
+            }
+        }
+        Delete::AfterCreate(_) => vec![Verb::PowerOff, Verb::Delete],
+        Delete::Withdraw(_) | Delete::Keep(_) => vec![Verb::Delete],
+        Delete::Prove(_) | Delete::Gone(..) => Vec::new(),
+    }
+}
+
+fn begin(vcenter: &Arc<VCenter>, caller: &Caller, state: &mut State, decision: &Delete) {
+    let job = |state: &State, key: &MachineKey, moref: Option<&MoRef>| {
+        let vm = moref.and_then(|moref| state.vm(moref));
+        let mark = vm.and_then(crate::machines::vm::Vm::mark);
+        let work = state.work(key);
+        let owner = mark
+            .map(|mark| mark.owner)
+            .or_else(|| work.map(|work| work.owner.clone()));
+        let name = vm
+            .map(|vm| vm.name.clone())
+            .or_else(|| work.map(|work| work.name.clone()));
+        let (owner, name) = (owner.unwrap_or_default(), name.unwrap_or_default());
+        Job::new(vcenter, caller, key, (&owner, &name), Verb::Delete)
+    };
+    match decision {
+        Delete::Remove(key, moref) => {
+            if let Some(work) = state.work(key) {
+                work.withdrawn.cancel();
+            }
+            let job = job(state, key, Some(moref));
+            let work = job.work(String::new(), String::new());
+            state.begin(key, work);
+            vcenter.spawn(delete::run(job, moref.clone()));
+        }
+        Delete::AfterCreate(key) => {
+            let job = job(state, key, None);
+            vcenter.spawn(delete::run_after_create(job));
+        }
+        Delete::Withdraw(key) => {
+            if let Some(work) = state.work(key) {
+                work.withdrawn.cancel();
+            }
+        }
+        Delete::Keep(_) | Delete::Prove(_) | Delete::Gone(..) => {}
+    }
+}

@@ -1,0 +1,195 @@
+//! Has a machine for each identity.
+
+use super::{Decided, Results, place, results};
+use crate::{
+    edge::caller::Caller,
+    machines::{
+        create::{self, Plan},
+        decide::{self, Ensure, Wanted},
+        job::Job,
+        power,
+        view::planned,
+        work_request::{EnsureRequest, Wish},
+    },
+    placement::Placement,
+    soap::MoRef,
+    vcenter::{VCenter, state::State},
+};
+use contract::v1::{EnsurePlan, Fault, PlacementReport, Verb, VirtualMachine, VirtualMachineState};
+use std::sync::Arc;
+
+/// What an Ensure gives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ensured {
+    /// What became of each machine.
+    pub results: Results,
+    /// The folder, as an inventory path.
+    pub folder: String,
+    /// Of a plan: what the driver makes of the spec.
+    pub plan: Option<EnsurePlan>,
+}
+
+/// Makes what is missing, switches on what is off, and confirms the rest.
+pub async fn ensure(
+    vcenter: &Arc<VCenter>,
+    caller: &Caller,
+    request: EnsureRequest,
+) -> Result<Ensured, Fault> {
+    vcenter.require_connected().map_err(|fault| *fault)?;
+    if request.validate_only {
+        return plan(vcenter, caller, request).await;
+    }
+    vcenter
+        .require_room(request.wishes.len())
+        .map_err(|fault| *fault)?;
+    let operation_id = &caller.operation_id;
+    let placement = place::require(vcenter, &request.spec, operation_id).await?;
+    let folder = place::folder(vcenter, &placement.folder, operation_id).await?;
+    let path = placement.folder.path.clone();
+    let EnsureRequest {
+        owner,
+        wishes,
+        spec,
+        spec_hash,
+        wait,
+        validate_only: _,
+    } = request;
+    let plan = Arc::new(Plan {
+        spec,
+        spec_hash,
+        placement,
+        folder,
+    });
+    let decided = wishes
+        .iter()
+        .map(|wish| begin(vcenter, caller, &owner, wish, &plan))
+        .collect();
+    let results = results(vcenter, decided, wait, is_goal).await;
+    Ok(Ensured {
+        results,
+        folder: path,
+        plan: None,
+    })
+}
+
+/// Done when it is on, or when it is somebody else's to say what becomes of it.
+fn is_goal(state: VirtualMachineState, _: &VirtualMachine) -> bool {
+    state == VirtualMachineState::Running
+}
+
+/// Decides for one machine and begins the work, in one step, so that no second call does the same.
+fn begin(
+    vcenter: &Arc<VCenter>,
+    caller: &Caller,
+    owner: &contract::v1::Owner,
+    wish: &Wish,
+    plan: &Arc<Plan>,
+) -> Decided {
+    let path = &plan.placement.folder.path;
+    vcenter.write(|state| {
+        let (decided, decision) = decide(
+            state,
+            owner,
+            wish,
+            Some(&plan.folder),
+            (path, &plan.spec_hash),
+        );
+        let job = |verb| Job::new(vcenter, caller, &wish.key, (owner, &wish.name), verb);
+        match decision {
+            Ensure::Create => {
+                let job = job(Verb::Create);
+                state.begin(&wish.key, job.work(path.clone(), plan.spec_hash.clone()));
+                vcenter.spawn(create::run(job, Arc::clone(plan)));
+            }
+            Ensure::PowerOn(moref) => {
+                let job = job(Verb::PowerOn);
+                state.begin(&wish.key, job.work(path.clone(), plan.spec_hash.clone()));
+                vcenter.spawn(switch_on(job, Arc::clone(plan), moref));
+            }
+            Ensure::Keep | Ensure::Refuse(..) => {}
+        }
+        decided
+    })
+}
+
+async fn switch_on(job: Job, plan: Arc<Plan>, moref: MoRef) {
+    job.step(Verb::PowerOn);
+    power::on(&job, &plan.placement.datacenter, &moref).await;
+}
+
+fn decide(
+    state: &State,
+    owner: &contract::v1::Owner,
+    wish: &Wish,
+    folder: Option<&MoRef>,
+    (path, spec_hash): (&str, &str),
+) -> (Decided, Ensure) {
+    let Wish { key, name } = wish;
+    let decision = decide::ensure(
+        state,
+        &Wanted {
+            key,
+            name,
+            folder,
+            spec_hash,
+        },
+    );
+    let planned = planned(key, owner, name, path, spec_hash);
+    let mut decided = Decided::keep(key.clone(), planned);
+    match &decision {
+        Ensure::Create => decided.verbs = vec![Verb::Create, Verb::PowerOn],
+        Ensure::PowerOn(_) => decided.verbs = vec![Verb::PowerOn],
+        Ensure::Keep => {}
+        Ensure::Refuse(fault, obstacle) => {
+            decided.fault = Some((**fault).clone());
+            decided.obstacle = obstacle.as_ref().and_then(|moref| state.obstacle(moref));
+        }
+    }
+    (decided, decision)
+}
+
+/// What would be done, with everything that speaks against it.
+async fn plan(
+    vcenter: &Arc<VCenter>,
+    caller: &Caller,
+    request: EnsureRequest,
+) -> Result<Ensured, Fault> {
+    let EnsureRequest {
+        owner,
+        wishes,
+        spec,
+        spec_hash,
+        ..
+    } = request;
+    let (report, placement) = place::report(vcenter, &spec, &caller.operation_id).await?;
+    let path = placement
+        .as_ref()
+        .map(|p| p.folder.path.clone())
+        .unwrap_or_default();
+    let folder = placement.as_ref().and_then(there);
+    let decided: Vec<_> = vcenter.read(|state| {
+        let one = |wish| decide(state, &owner, wish, folder, (&path, &spec_hash)).0;
+        wishes.iter().map(one).collect()
+    });
+    let results = results(vcenter, decided, std::time::Duration::ZERO, is_goal).await;
+    Ok(Ensured {
+        results,
+        folder: path,
+        plan: Some(told(spec, report)),
+    })
+}
+
+/// The folder, if all of it is there.
+fn there(placement: &Placement) -> Option<&MoRef> {
+    let folder = &placement.folder;
+    folder.missing.is_empty().then_some(&folder.existing)
+}
+
+/// The plan shows the keys of `extra_config`, never the values.
+fn told(mut spec: contract::v1::VirtualMachineSpec, report: PlacementReport) -> EnsurePlan {
+    spec.extra_config.values_mut().for_each(String::clear);
+    EnsurePlan {
+        effective_spec: Some(spec),
+        report: Some(report),
+    }
+}
