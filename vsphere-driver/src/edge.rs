@@ -3,11 +3,6 @@
 //! `gate` stands before every service and knows calls, not messages; [`caller`] is asked by the
 //! services once they have read a request.
 
-#![allow(
-    clippy::result_large_err,
-    reason = "a fault is made once for a call that ends with it; a box would burden all who read it"
-)]
-
 pub mod caller;
 pub(crate) mod calls;
 pub mod client;

@@ -1,10 +1,5 @@
 //! The services of the contract: each call is converted, done, and converted back.
 
-#![allow(
-    clippy::result_large_err,
-    reason = "a fault or status is made once for a call that ends with it"
-)]
-
 mod convert;
 mod isos;
 mod vcenters;

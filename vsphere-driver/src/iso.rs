@@ -20,7 +20,7 @@ use std::{
 use tokio::time::Instant;
 
 /// How long a file that was found need not be looked for again.
-const REMEMBERED: Duration = Duration::from_secs(60);
+const REMEMBERED: Duration = Duration::from_mins(1);
 
 /// A file that is there.
 #[derive(Clone, Debug, PartialEq)]

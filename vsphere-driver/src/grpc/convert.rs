@@ -14,7 +14,7 @@ use std::{collections::HashSet, time::Duration};
 /// Identities in a request.
 pub(super) const MAX_IDENTITIES: usize = 1_000;
 /// Longest `wait`.
-const MAX_WAIT: Duration = Duration::from_secs(600);
+const MAX_WAIT: Duration = Duration::from_mins(10);
 /// Longest name of a machine, as vSphere permits.
 const MAX_NAME: usize = 80;
 const MAX_KIND: usize = 63;
@@ -148,12 +148,12 @@ fn has_odd(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn named(name: &str, uid: &str) -> Option<Owner> {
-        Some(Owner {
+    fn named(name: &str, uid: &str) -> Owner {
+        Owner {
             name: name.into(),
             uid: uid.into(),
             ..Owner::default()
-        })
+        }
     }
 
     fn identity(slot: i32, name: &str) -> VirtualMachineIdentity {
@@ -166,22 +166,26 @@ mod tests {
     #[test]
     fn a_person_may_leave_the_uid_out_and_a_hub_may_not() {
         assert_eq!(
-            owner(named("demo", ""), MANUAL_HUB),
-            Ok(named("demo", "demo").expect("some"))
+            owner(Some(named("demo", "")), MANUAL_HUB),
+            Ok(named("demo", "demo"))
         );
         assert_eq!(
-            owner(named("demo", ""), "hub").expect_err("none").field,
+            owner(Some(named("demo", "")), "hub")
+                .expect_err("none")
+                .field,
             "owner.uid"
         );
         assert_eq!(
-            owner(named("a b", ""), MANUAL_HUB).expect_err("form").field,
+            owner(Some(named("a b", "")), MANUAL_HUB)
+                .expect_err("form")
+                .field,
             "owner.uid"
         );
     }
 
     #[test]
     fn each_bad_field_is_named() {
-        let owner_of = |name: &str| owner(named(name, "uid"), "hub").map_err(|f| f.field);
+        let owner_of = |name: &str| owner(Some(named(name, "uid")), "hub").map_err(|f| f.field);
         assert_eq!(owner_of(""), Err("owner.name".into()));
         assert_eq!(owner_of("a/b"), Err("owner.name".into()));
         let long = prost_types::Duration {
@@ -202,7 +206,7 @@ mod tests {
 
     #[test]
     fn identities_get_their_names_and_each_bad_one_is_named() {
-        let owner = named("demo", "uid").expect("some");
+        let owner = named("demo", "uid");
         let all = |list: Vec<_>| wishes(list, "hub", &owner).map_err(|fault| fault.field);
         let good = all(vec![identity(1, ""), identity(12, "chosen")]).expect("good");
         let names: Vec<_> = good.iter().map(|wish| &*wish.name).collect();

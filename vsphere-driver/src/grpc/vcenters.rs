@@ -10,7 +10,7 @@ use crate::{
     core::{Core, Target},
     edge::caller::Caller,
     secret::Secret,
-    soap::{Server, Trust},
+    soap::{Server, Trust, trust::SeenCertificate},
     vcenter::VCenter,
     verbs::place,
 };
@@ -332,7 +332,7 @@ fn told(vcenter: &VCenter) -> pb::VCenter {
         trust: vcenter.trust.into(),
         sha256_thumbprint: seen
             .as_ref()
-            .map(|seen| seen.thumbprint())
+            .map(SeenCertificate::thumbprint)
             .unwrap_or_default(),
         certificate_expires_at: seen
             .and_then(|seen| seen.expires_at)
@@ -360,32 +360,29 @@ fn told(vcenter: &VCenter) -> pb::VCenter {
 mod tests {
     use super::*;
 
-    fn login(username: &str, password: &str) -> Option<Credential> {
+    fn login(username: &str, password: &str) -> Credential {
         let (username, password) = (username.into(), password.into());
-        Some(Credential::UserPassword(UserPassword {
-            username,
-            password,
-        }))
+        Credential::UserPassword(UserPassword { username, password })
     }
 
-    fn trusting(trust: Option<tls_trust::Trust>) -> Option<TlsTrust> {
-        Some(TlsTrust { trust })
+    fn trusting(trust: Option<tls_trust::Trust>) -> TlsTrust {
+        TlsTrust { trust }
     }
 
     #[test]
     fn each_bad_field_is_named() {
-        let good = || login("u", "p");
+        let good = || Some(login("u", "p"));
         let print = tls_trust::Trust::Sha256Thumbprint("xyz".into());
         for (server, credential, trust, field) in [
             ("", good(), None, "server"),
             ("vc", None, None, "user_password"),
-            ("vc", login("", "p"), None, "user_password.username"),
-            ("vc", login("u", ""), None, "user_password.password"),
-            ("vc", good(), trusting(None), "trust"),
+            ("vc", Some(login("", "p")), None, "user_password.username"),
+            ("vc", Some(login("u", "")), None, "user_password.password"),
+            ("vc", good(), Some(trusting(None)), "trust"),
             (
                 "vc",
                 good(),
-                trusting(Some(print)),
+                Some(trusting(Some(print))),
                 "trust.sha256_thumbprint",
             ),
         ] {

@@ -120,8 +120,8 @@ impl Teller {
             }
             tokio::select! {
                 () = self.sender.closed() => return Err(Gone),
-                changed = timeout_at(next_bookmark, changes.changed()) => {
-                    if changed.is_ok() {
+                news = timeout_at(next_bookmark, changes.changed()) => {
+                    if news.is_ok() {
                         sleep(GATHER).await;
                     }
                 }
@@ -170,11 +170,11 @@ impl Teller {
         for some in identities.chunks(PAGE) {
             let changed = self.vcenter.read(|state| self.shown(state, some));
             if !changed.is_empty() {
-                let changes = VirtualMachineChanges {
+                let page = VirtualMachineChanges {
                     changed,
                     removed: Vec::new(),
                 };
-                self.send(Event::Changes(changes), false).await?;
+                self.send(Event::Changes(page), false).await?;
             }
         }
         self.at = Some(last);

@@ -157,10 +157,8 @@ pub fn apply_to_vm(vm: &mut Vm, path: &str, value: Option<&Element>) {
         "runtime.powerState" => vm.power = power(&text()),
         "runtime.connectionState" => vm.connection = text(),
         "runtime.question" => {
-            vm.question = value
-                .and_then(|q| q.str("text"))
-                .unwrap_or_default()
-                .to_owned();
+            let question = value.and_then(|question| question.str("text"));
+            question.unwrap_or_default().clone_into(&mut vm.question);
         }
         _ => apply_extra_config(vm, path, value),
     }
@@ -251,16 +249,17 @@ pub mod fixtures {
         change(object);
     }
 
+    #[expect(clippy::too_many_lines, reason = "a table of objects")]
     /// Two datacenters; in `DC0` the cluster `C0` with one host, two datastores, networks, folders.
     pub fn inventory() -> Inventory {
         let mut all = Inventory::default();
         let root = ("Folder", "root");
         let i = &mut all;
         add(i, "Datacenter", "dc-1", ("DC0", root), |o| {
-            o.vm_folder = Some(moref("Folder", "vm-1"))
+            o.vm_folder = Some(moref("Folder", "vm-1"));
         });
         add(i, "Datacenter", "dc-2", ("DC1", root), |o| {
-            o.vm_folder = Some(moref("Folder", "vm-2"))
+            o.vm_folder = Some(moref("Folder", "vm-2"));
         });
         let dc = ("Datacenter", "dc-1");
         for (id, name) in [

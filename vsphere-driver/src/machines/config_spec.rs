@@ -189,7 +189,7 @@ mod tests {
         let bios = made(|s| {
             s.hardware
                 .get_or_insert_default()
-                .set_firmware(pb::Firmware::Bios)
+                .set_firmware(pb::Firmware::Bios);
         });
         assert_eq!(bios.firmware, Some(Firmware::Bios));
     }

@@ -5,7 +5,7 @@ use crate::{
     inventory::properties::{apply_to_vm, of_machines},
     placement::Placement,
     soap::{MoRef, config_spec::ConfigSpec, property_collector::FilterSpec, search::UuidKind},
-    vcenter::{VCenter, explain, tasks::Outcome},
+    vcenter::{VCenter, explain, state::State, tasks::Outcome},
 };
 use contract::v1::{Fault, Ownership, Reason, Verb, VirtualMachineSpec};
 use std::{sync::Arc, time::Duration};
@@ -13,7 +13,7 @@ use std::{sync::Arc, time::Duration};
 /// How often a create whose reply was lost is looked up and tried again.
 const ATTEMPTS: usize = 3;
 /// How long such a create waits for vCenter to come back.
-const OUTAGE: Duration = Duration::from_secs(300);
+const OUTAGE: Duration = Duration::from_mins(5);
 
 /// Where and from what machines of one request are made.
 #[derive(Debug)]
@@ -114,7 +114,7 @@ async fn attempt(job: &Job, plan: &Plan, spec: &ConfigSpec) -> Attempt {
         Err(_) => return Attempt::Unsure,
     };
     match vcenter.tasks.outcome(&task).await {
-        Outcome::Success(result) => match result.as_ref().and_then(|result| result.moref()) {
+        Outcome::Success(result) => match result.as_ref().and_then(crate::soap::Element::moref) {
             Some(moref) => Attempt::Made(moref),
             None => Attempt::Unsure,
         },
@@ -135,10 +135,7 @@ fn host(placement: &Placement, slot: i32) -> Option<&MoRef> {
 /// the way.
 async fn look_up(job: &Job, plan: &Plan) -> Result<Option<MoRef>, Fault> {
     let vcenter = &job.vcenter;
-    if !vcenter
-        .wait_until(OUTAGE, |state| state.is_connected())
-        .await
-    {
+    if !vcenter.wait_until(OUTAGE, State::is_connected).await {
         let what = format!("creating `{}`: vCenter did not come back", job.name);
         return Err(Fault::new(Reason::OutcomeUnknown, what));
     }

@@ -170,7 +170,7 @@ fn is_queued(work: &Work) -> bool {
     work.operation.state() == contract::v1::OperationState::Queued
 }
 
-/// What SetPowerState does for one machine.
+/// What `SetPowerState` does for one machine.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Switch {
     /// Switches it.
@@ -181,7 +181,7 @@ pub enum Switch {
     Refuse(Box<Fault>),
 }
 
-/// Decides for a SetPowerState of a machine of ours.
+/// Decides for a `SetPowerState` of a machine of ours.
 pub fn switch(state: &State, key: &MachineKey, wanted: PowerState) -> Switch {
     let Some((moref, vm)) = state.by_key(key) else {
         return Switch::Refuse(Box::new(not_there_yet(key)));

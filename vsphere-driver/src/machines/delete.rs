@@ -3,7 +3,7 @@
 use super::{absence, job::Job, power};
 use crate::{
     soap::MoRef,
-    vcenter::{explain, tasks::Outcome},
+    vcenter::{explain, state::State, tasks::Outcome},
 };
 use contract::v1::{Absence, Fault, PowerState, Reason};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use std::time::Duration;
 /// How often a removal that did not come to its end is tried.
 const ATTEMPTS: usize = 3;
 /// How long a create under way, or an outage, is waited for.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Removes the machine of a job, in its turn.
 pub async fn run(job: Job, moref: MoRef) {
@@ -30,9 +30,7 @@ pub async fn run(job: Job, moref: MoRef) {
 /// Waits for the create that is under way, then removes what it made.
 pub async fn run_after_create(job: Job) {
     let key = job.key.clone();
-    let ended = |state: &crate::vcenter::state::State| {
-        state.work(&key).is_none_or(|work| !work.is_running())
-    };
+    let ended = |state: &State| state.work(&key).is_none_or(|work| !work.is_running());
     job.vcenter.wait_until(PATIENCE, ended).await;
     let made = job
         .vcenter
@@ -59,9 +57,7 @@ async fn remove(job: &Job, moref: &MoRef) -> Result<Absence, Fault> {
             }
             last = Some(fault);
         }
-        vcenter
-            .wait_until(PATIENCE, |state| state.is_connected())
-            .await;
+        vcenter.wait_until(PATIENCE, State::is_connected).await;
         let doing = format!("proving that `{}` is gone", job.name);
         match absence::read_directly(vcenter, moref).await {
             Ok(Some(absence)) => return Ok(absence),

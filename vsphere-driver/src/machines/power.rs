@@ -3,7 +3,7 @@
 use super::job::Job;
 use crate::{
     soap::{MoRef, power_on::PowerOnResult},
-    vcenter::{VCenter, explain, lane::Lane, tasks::Outcome, window::Window},
+    vcenter::{VCenter, explain, lane::Lane, state::State, tasks::Outcome, window::Window},
 };
 use contract::v1::{Fault, PowerState, Reason};
 use std::{
@@ -21,9 +21,9 @@ const BATCH: usize = 32;
 /// How long a batch gathers.
 const GATHER: Duration = Duration::from_millis(50);
 /// How long a machine may take from vCenter's success to being seen on.
-const UNSEEN: Duration = Duration::from_secs(60);
+const UNSEEN: Duration = Duration::from_mins(1);
 /// How long a lost power-on waits for vCenter to come back.
-const OUTAGE: Duration = Duration::from_secs(300);
+const OUTAGE: Duration = Duration::from_mins(5);
 /// How often a power-on whose reply was lost is tried.
 const ATTEMPTS: usize = 3;
 
@@ -84,9 +84,7 @@ async fn switch_on(job: &Job, datacenter: &MoRef, vm: &MoRef) -> Result<(), Faul
             Err(Stopped::Fault(fault)) => return Err(*fault),
             Err(Stopped::Lost) => {
                 // Switching on again what is on does nothing.
-                vcenter
-                    .wait_until(OUTAGE, |state| state.is_connected())
-                    .await;
+                vcenter.wait_until(OUTAGE, State::is_connected).await;
             }
         }
     }

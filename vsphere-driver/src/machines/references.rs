@@ -133,7 +133,7 @@ mod tests {
         let mut state = State::default();
         for (id, machine) in machines {
             state.change_vm(&MoRef::new("VirtualMachine", *id), |vm| {
-                *vm = machine.clone()
+                *vm = machine.clone();
             });
         }
         state

@@ -94,6 +94,9 @@ pub mod fixtures {
     }
 
     /// A machine of ours, off.
+    ///
+    /// # Panics
+    /// Never: there is a value for each key.
     pub fn ours(slot: i32, spec_hash: &str) -> Vm {
         let key = key(slot);
         let owner = Owner {

@@ -92,7 +92,7 @@ impl<'a> Names<'a> {
 
     fn datacenter(&mut self, asked: &str) -> Option<MoRef> {
         let field = Field::of("datacenter", Kind::Datacenter, asked);
-        self.find(field, Scope::default(), |_| true)
+        self.find(&field, Scope::default(), |_| true)
     }
 
     fn cluster(&mut self, asked: &str, datacenter: &MoRef) -> Option<MoRef> {
@@ -100,14 +100,14 @@ impl<'a> Names<'a> {
             datacenter: Some(datacenter),
             preferred: None,
         };
-        self.find(Field::of("cluster", Kind::Cluster, asked), scope, |_| true)
+        self.find(&Field::of("cluster", Kind::Cluster, asked), scope, |_| true)
     }
 
     fn pool(&mut self, asked: &str, datacenter: &MoRef, cluster: Option<&MoRef>) -> Option<MoRef> {
         let field = Field::of("resource_pool", Kind::ResourcePool, asked);
         if asked.is_empty() {
             let root = self.inventory.get(cluster?)?.root_pool.clone()?;
-            return Some(self.note(field, ResolutionState::Chosen, root));
+            return Some(self.note(&field, ResolutionState::Chosen, root));
         }
         let of_cluster: Vec<_> = self
             .inventory
@@ -119,14 +119,14 @@ impl<'a> Names<'a> {
             datacenter: Some(datacenter),
             preferred: Some(&of_cluster),
         };
-        self.find(field, scope, |_| true)
+        self.find(&field, scope, |_| true)
     }
 
     /// A pool that was named without its cluster brings the cluster along.
     fn owner_of(&mut self, pool: &MoRef) -> Option<MoRef> {
         let owner = self.inventory.get(pool)?.owner.clone()?;
         let field = Field::of("cluster", Kind::Cluster, "");
-        Some(self.note(field, ResolutionState::Chosen, owner))
+        Some(self.note(&field, ResolutionState::Chosen, owner))
     }
 
     fn datastore(&mut self, asked: &str, dc: &MoRef, cluster: Option<&Object>) -> Option<MoRef> {
@@ -136,7 +136,7 @@ impl<'a> Names<'a> {
             preferred,
         };
         let field = Field::of("datastore", Kind::Datastore, asked);
-        self.find(field, scope, |moref| {
+        self.find(&field, scope, |moref| {
             preferred.is_none_or(|has| has.contains(moref))
         })
     }
@@ -166,7 +166,7 @@ impl<'a> Names<'a> {
                 .and_then(|o| o.port_group.as_ref())
                 .is_some_and(|group| group.uplink)
         };
-        self.find(field, scope, |m| {
+        self.find(&field, scope, |m| {
             preferred.is_none_or(|has| has.contains(m)) && !uplink(m)
         })
     }
@@ -175,7 +175,7 @@ impl<'a> Names<'a> {
         let field = Field::of("folder", Kind::Folder, asked);
         let root = self.inventory.get(datacenter)?.vm_folder.clone()?;
         if asked.is_empty() {
-            let existing = self.note(field, ResolutionState::Chosen, root);
+            let existing = self.note(&field, ResolutionState::Chosen, root);
             let path = self.inventory.path(&existing);
             return Some(FolderPlan {
                 existing,
@@ -188,7 +188,7 @@ impl<'a> Names<'a> {
                 datacenter: Some(datacenter),
                 preferred: None,
             };
-            let existing = self.find(field, scope, |_| true)?;
+            let existing = self.find(&field, scope, |_| true)?;
             let path = self.inventory.path(&existing);
             return Some(FolderPlan {
                 existing,
@@ -197,12 +197,12 @@ impl<'a> Names<'a> {
             });
         }
         let Some(levels) = below_root(self.inventory, &root, asked) else {
-            self.fail(field, Unresolved::NotFound(vec![root]));
+            self.fail(&field, Unresolved::NotFound(vec![root]));
             return None;
         };
         let plan = descend(self.inventory, root, levels);
         if plan.missing.is_empty() {
-            self.note(field, ResolutionState::Resolved, plan.existing.clone());
+            self.note(&field, ResolutionState::Resolved, plan.existing.clone());
         } else {
             self.resolutions
                 .push(field.resolution(ResolutionState::WillBeCreated));
@@ -219,7 +219,7 @@ impl<'a> Names<'a> {
     /// What a field stands for: the object it names, or the only one that `fits`.
     fn find(
         &mut self,
-        field: Field<'_>,
+        field: &Field<'_>,
         scope: Scope<'_>,
         fits: impl Fn(&MoRef) -> bool,
     ) -> Option<MoRef> {
@@ -245,7 +245,7 @@ impl<'a> Names<'a> {
         }
     }
 
-    fn note(&mut self, field: Field<'_>, state: ResolutionState, moref: MoRef) -> MoRef {
+    fn note(&mut self, field: &Field<'_>, state: ResolutionState, moref: MoRef) -> MoRef {
         let object = Some(self.inventory.describe(&moref));
         self.resolutions.push(Resolution {
             object,
@@ -254,7 +254,7 @@ impl<'a> Names<'a> {
         moref
     }
 
-    fn fail(&mut self, field: Field<'_>, unresolved: Unresolved) {
+    fn fail(&mut self, field: &Field<'_>, unresolved: Unresolved) {
         let (state, reason, candidates) = match unresolved {
             Unresolved::NotFound(near) => {
                 (ResolutionState::NotFound, Reason::PlacementNotFound, near)

@@ -191,7 +191,7 @@ mod tests {
         },
         placement::{Network, Placed, place},
     };
-    use contract::v1::{Hardware, NetworkInterface, Placement, Reason, VirtualMachineSpec};
+    use contract::v1::{Fault, Hardware, NetworkInterface, Placement, Reason, VirtualMachineSpec};
 
     fn placed(change: impl FnOnce(&mut Inventory, &mut VirtualMachineSpec)) -> Placed {
         let mut inventory = inventory();
@@ -228,10 +228,10 @@ mod tests {
         type Change = fn(&mut Inventory, &mut VirtualMachineSpec);
         let cases: [(Reason, Change); 6] = [
             (Reason::NoHost, |i, _| {
-                change(i, "HostSystem", "h-1").connected = false
+                change(i, "HostSystem", "h-1").connected = false;
             }),
             (Reason::NotEnoughCpus, |_, s| {
-                s.hardware.get_or_insert_default().num_cpus = 99
+                s.hardware.get_or_insert_default().num_cpus = 99;
             }),
             (Reason::DatastoreNotOnHosts, |i, _| {
                 change(i, "ClusterComputeResource", "c-1")
@@ -251,7 +251,7 @@ mod tests {
         for (reason, change) in cases {
             let faults = placed(change).faults;
             assert_eq!(
-                faults.iter().map(|f| f.reason()).collect::<Vec<_>>(),
+                faults.iter().map(Fault::reason).collect::<Vec<_>>(),
                 [reason]
             );
         }

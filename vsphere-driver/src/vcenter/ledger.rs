@@ -14,7 +14,7 @@ use std::{
 use tokio::time::Instant;
 
 /// How long a refusal counts.
-pub const WINDOW: Duration = Duration::from_secs(15 * 60);
+pub const WINDOW: Duration = Duration::from_mins(15);
 /// Refusals within the window that are risked.
 pub const ALLOWED: usize = 3;
 

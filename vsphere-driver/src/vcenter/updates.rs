@@ -25,7 +25,9 @@ use tokio::{
 };
 
 /// How long vCenter holds a call for updates while nothing changes.
-const LONG_POLL: Duration = Duration::from_secs(60);
+const LONG_POLL: Duration = Duration::from_mins(1);
+/// The same until the first reading is whole, which is there already.
+const FIRST_POLL: Duration = Duration::from_secs(10);
 /// Between two calls for updates while work is under way: what comes meanwhile comes in one reply.
 const GATHER: Duration = Duration::from_millis(70);
 /// Between two changes of the list of tasks.
@@ -33,9 +35,9 @@ const LIST_CHANGES: Duration = Duration::from_millis(70);
 /// Objects in one reply.
 const PAGE: u32 = 500;
 /// Between attempts to connect: doubled from the first to the last.
-const BACK_OFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(1));
 /// A login that was refused for good is looked at again after this time.
-const SUSPENDED: Duration = Duration::from_secs(60);
+const SUSPENDED: Duration = Duration::from_mins(1);
 
 /// What the loop watches with.
 #[derive(Clone, Debug)]
@@ -174,8 +176,13 @@ async fn read_updates(vcenter: &Arc<VCenter>, watching: &Watching, number: u64) 
     // Until the first reply that is not cut off, the objects that are there are gathered.
     let mut present = Some(HashSet::new());
     loop {
+        let max_wait = if present.is_some() {
+            FIRST_POLL
+        } else {
+            LONG_POLL
+        };
         let options = WaitOptions {
-            max_wait: LONG_POLL,
+            max_wait,
             max_objects: Some(PAGE),
         };
         let updates = match wait(vcenter, watching, &version, options, number).await {

@@ -62,7 +62,8 @@ async fn one(
         let key = match references::to_change(state, &reference, &caller.hub_id) {
             Ok(key) => key,
             Err(fault) => {
-                return Err(Decided::refuse(None, VirtualMachine::default(), *fault));
+                let none = VirtualMachine::default();
+                return Err(Box::new(Decided::refuse(None, none, *fault)));
             }
         };
         let told = state.machine(&Identity::Key(key.clone()));
@@ -75,7 +76,7 @@ async fn one(
     });
     let (key, told, decision, verbs) = match decided {
         Ok(decided) => decided,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     let planned = told.unwrap_or_else(|| absent(&key));
     let mut decided = Decided {

@@ -7,7 +7,7 @@ use crate::{
         decide::{self, Switch},
         job::Job,
         power, references,
-        vm::Identity,
+        vm::{Identity, Vm},
         work_request::{ChangeRequest, Reference, Wanted},
     },
     soap::MoRef,
@@ -69,7 +69,7 @@ fn one(
         Switch::Refuse(fault) => decided.fault = Some(*fault),
         Switch::To(moref) => {
             decided.verbs = vec![verb];
-            if !validate_only && let Some(mark) = state.vm(&moref).and_then(|vm| vm.mark()) {
+            if !validate_only && let Some(mark) = state.vm(&moref).and_then(Vm::mark) {
                 let name = state
                     .vm(&moref)
                     .map(|vm| vm.name.clone())

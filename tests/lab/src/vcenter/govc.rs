@@ -2,10 +2,14 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+
+/// How long govc may take to tell of machines that are there.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// How govc reaches vCenter.
 #[derive(Clone)]
@@ -81,7 +85,18 @@ impl Govc {
             "config.instanceUuid",
         ];
         let collect = ["collect", "-json", "-type", "m", "/"];
-        let printed = self.run(&[&collect[..], &properties].concat()).await?;
+        let collect = [&collect[..], &properties].concat();
+        // With no machine at all, `collect` waits for one: it is asked only when there are some, and
+        // not for long, as they may go meanwhile.
+        let printed = loop {
+            let found = self.run(&["find", "/", "-type", "m"]).await?;
+            if found.trim().is_empty() {
+                return Ok(Vec::new());
+            }
+            if let Ok(printed) = tokio::time::timeout(ANSWER, self.run(&collect)).await {
+                break printed?;
+            }
+        };
         // One object after the other, not a list of them.
         let objects = serde_json::Deserializer::from_str(&printed).into_iter::<Value>();
         let mut machines: Vec<_> = objects.flatten().map(|object| machine(&object)).collect();

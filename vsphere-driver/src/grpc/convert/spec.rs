@@ -211,16 +211,16 @@ mod tests {
         type Change = fn(&mut VirtualMachineSpec);
         let cases: [(&str, Change); 8] = [
             ("spec.hardware.num_cpus", |s| {
-                s.hardware.get_or_insert_default().num_cpus = -1
+                s.hardware.get_or_insert_default().num_cpus = -1;
             }),
             ("spec.hardware.memory_mib", |s| {
-                s.hardware.get_or_insert_default().memory_mib = 4097
+                s.hardware.get_or_insert_default().memory_mib = 4097;
             }),
             ("spec.hardware.guest_id", |s| {
                 s.hardware.get_or_insert_default().guest_id = "a b".into();
             }),
             ("spec.hardware.firmware", |s| {
-                s.hardware.get_or_insert_default().firmware = 99
+                s.hardware.get_or_insert_default().firmware = 99;
             }),
             ("spec.disks[1].size_gib", |s| {
                 s.disks = vec![Disk { size_gib: 1 }, Disk { size_gib: 0 }];
@@ -243,7 +243,7 @@ mod tests {
         let iso = refused(|s| {
             s.cdrom = Some(Cdrom {
                 iso_path: "[ds] ../a.iso".into(),
-            })
+            });
         });
         assert_eq!(
             iso,
