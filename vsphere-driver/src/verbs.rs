@@ -5,10 +5,16 @@ pub mod ensure;
 pub mod place;
 pub mod switch;
 
-use crate::vcenter::VCenter;
+use crate::{
+    machines::{vm::Identity, work::is_conflict},
+    vcenter::{VCenter, state::State},
+};
 use contract::{
     identity::MachineKey,
-    v1::{Absence, Fault, Verb, VirtualMachine, VirtualMachineResult, VirtualMachineState},
+    v1::{
+        Absence, Fault, Operation, OperationState, PowerState, Reason, Verb, VirtualMachine,
+        VirtualMachineResult, VirtualMachineState,
+    },
 };
 use std::time::Duration;
 
@@ -72,7 +78,7 @@ pub async fn results(
     wait: Duration,
     is_goal: impl Fn(VirtualMachineState, &VirtualMachine) -> bool,
 ) -> Results {
-    let now = |state: &crate::vcenter::state::State| -> Vec<VirtualMachineResult> {
+    let now = |state: &State| -> Vec<VirtualMachineResult> {
         decided
             .iter()
             .map(|decided| result(state, decided))
@@ -92,7 +98,7 @@ pub async fn results(
     Results { results, done }
 }
 
-fn result(state: &crate::vcenter::state::State, decided: &Decided) -> VirtualMachineResult {
+fn result(state: &State, decided: &Decided) -> VirtualMachineResult {
     let Decided {
         key,
         planned,
@@ -101,39 +107,98 @@ fn result(state: &crate::vcenter::state::State, decided: &Decided) -> VirtualMac
         obstacle,
         absence,
     } = decided;
-    let identity = key.clone().map(crate::machines::vm::Identity::Key);
-    let mut machine = identity
-        .and_then(|identity| state.machine(&identity))
-        .unwrap_or_else(|| planned.clone());
-    let gone = absence.or_else(|| key.as_ref().and_then(|key| state.absence(key)));
-    let unmade = machine.moref.is_empty() && machine.operation.is_none();
-    if let Some(absence) = gone.filter(|_| unmade) {
-        machine.state = VirtualMachineState::Gone.into();
-        machine.absence = Some(absence);
-    }
+    let known = key
+        .clone()
+        .and_then(|key| state.machine(&Identity::Key(key)));
+    let proved = absence.or_else(|| state.absence(key.as_ref()?));
+    let mut machine = match (known, proved) {
+        (Some(machine), _) => machine,
+        (None, Some(absence)) => gone(planned, absence),
+        (None, None) => planned.clone(),
+    };
     let late = machine
         .fault
         .clone()
         .filter(|_| fault.is_none() && !verbs.is_empty());
     let fault = fault.clone().or(late);
-    if fault
-        .as_ref()
-        .is_some_and(|f| f.reason() == contract::v1::Reason::Drifted)
-    {
-        machine.state = VirtualMachineState::Drifted.into();
-    }
-    if fault
-        .as_ref()
-        .is_some_and(crate::machines::work::is_conflict)
-        && machine.moref.is_empty()
-    {
-        machine.state = VirtualMachineState::Conflict.into();
-        machine.fault.clone_from(&fault);
+    if let Some(fault) = &fault {
+        if fault.reason() == Reason::Drifted {
+            machine.state = VirtualMachineState::Drifted.into();
+        }
+        if is_conflict(fault) && machine.moref.is_empty() {
+            machine.state = VirtualMachineState::Conflict.into();
+            machine.fault = Some(fault.clone());
+        }
     }
     VirtualMachineResult {
         machine: Some(machine),
         fault,
         verbs: verbs.iter().map(|verb| (*verb).into()).collect(),
         obstacle: obstacle.clone(),
+    }
+}
+
+/// What is left to say of a machine that does not exist: its names, and how that is known.
+fn gone(before: &VirtualMachine, absence: Absence) -> VirtualMachine {
+    VirtualMachine {
+        state: VirtualMachineState::Gone.into(),
+        power_state: PowerState::Unspecified.into(),
+        operation: None,
+        fault: None,
+        absence: Some(absence),
+        ..before.clone()
+    }
+}
+
+/// Whether work on a machine goes on.
+fn is_under_way(machine: &VirtualMachine) -> bool {
+    let state = machine.operation.as_ref().map(Operation::state);
+    matches!(
+        state,
+        Some(OperationState::Queued | OperationState::Running)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        machines::vm::{
+            Vm,
+            fixtures::{key, ours},
+        },
+        soap::MoRef,
+    };
+
+    #[test]
+    fn a_machine_that_was_removed_is_gone_with_the_names_that_it_had() {
+        let moref = MoRef::new("VirtualMachine", "vm-1");
+        let mut state = State::default();
+        state.change_vm(&moref, |vm| {
+            *vm = Vm {
+                power: PowerState::On,
+                ..ours(1, "h")
+            };
+        });
+        let before = state.machine(&Identity::Key(key(1))).expect("there");
+        let decided = Decided::keep(key(1), before.clone());
+        state.remove_vm(&moref, Absence::default());
+        let machine = result(&state, &decided).machine.expect("always told");
+        assert_eq!(machine.state(), VirtualMachineState::Gone);
+        assert_eq!(machine.power_state(), PowerState::Unspecified);
+        assert_eq!(
+            (machine.name, machine.moref, machine.absence),
+            (before.name, before.moref, Some(Absence::default()))
+        );
+    }
+
+    #[test]
+    fn a_machine_of_which_nothing_is_known_is_as_planned() {
+        let planned = VirtualMachine {
+            name: "x".into(),
+            ..VirtualMachine::default()
+        };
+        let decided = Decided::keep(key(1), planned.clone());
+        assert_eq!(result(&State::default(), &decided).machine, Some(planned));
     }
 }

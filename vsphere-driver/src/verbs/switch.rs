@@ -1,6 +1,6 @@
 //! Switches machines on or off.
 
-use super::{Decided, Results, results};
+use super::{Decided, Results, is_under_way, results};
 use crate::{
     edge::caller::Caller,
     machines::{
@@ -38,7 +38,7 @@ pub async fn switch(
     let decided: Vec<_> = machines.iter().map(one).collect();
     let power = PowerState::from(wanted);
     Ok(results(vcenter, decided, wait, |_, machine| {
-        machine.power_state() == power
+        machine.power_state() == power && !is_under_way(machine)
     })
     .await)
 }
