@@ -29,9 +29,9 @@ const LONG_POLL: Duration = Duration::from_mins(1);
 /// The same until the first reading is whole, which is there already.
 const FIRST_POLL: Duration = Duration::from_secs(10);
 /// Between two calls for updates while work is under way: what comes meanwhile comes in one reply.
-const GATHER: Duration = Duration::from_millis(70);
+const GATHER: Duration = Duration::from_millis(100);
 /// Between two changes of the list of tasks.
-const LIST_CHANGES: Duration = Duration::from_millis(70);
+const LIST_CHANGES: Duration = Duration::from_millis(100);
 /// Objects in one reply.
 const PAGE: u32 = 500;
 /// Between attempts to connect: doubled from the first to the last.

@@ -20,7 +20,7 @@ use contract::{
     v1::{Fault, Owner, PowerState, RemovalCause, Verb, VirtualMachine, VirtualMachineState},
 };
 use futures::{StreamExt as _, stream};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// Proofs that are made at once.
 const PROOFS: usize = 8;
@@ -40,6 +40,8 @@ pub async fn delete(
         wait,
         validate_only,
     } = request;
+    // A plan is answered at once: nothing will come of it.
+    let wait = if validate_only { Duration::ZERO } else { wait };
     let decide = |reference: Reference| one(vcenter, caller, reference, validate_only);
     let decided = stream::iter(machines)
         .map(decide)

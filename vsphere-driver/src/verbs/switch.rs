@@ -14,7 +14,7 @@ use crate::{
     vcenter::{VCenter, state::State},
 };
 use contract::v1::{Fault, PowerState, Reason, Verb, VirtualMachine};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// Switches each machine to the power state that is wanted.
 pub async fn switch(
@@ -32,6 +32,8 @@ pub async fn switch(
         wait,
         validate_only,
     } = request;
+    // A plan is answered at once: nothing will come of it.
+    let wait = if validate_only { Duration::ZERO } else { wait };
     let one = |reference| {
         vcenter.write(|state| one(vcenter, caller, state, reference, (wanted, validate_only)))
     };
