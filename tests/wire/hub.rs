@@ -1,0 +1,159 @@
+//! A hub with a controller that reaches a vCenter through a driver, asked as a person asks.
+
+use lab::vcenter::Machine;
+use lab::{Builder, CREDENTIALS, Lab};
+use serde_json::{Value, json};
+
+use crate::zone::PATIENCE;
+
+/// The template of most tests.
+pub(crate) const POOL: &str = "pool";
+
+/// All parts of a lab, with credentials and ISO in place.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    pub(crate) lab: Lab,
+}
+
+// === impl Hub ===
+
+impl Hub {
+    /// With all that a template needs beforehand.
+    pub(crate) async fn start() -> Self {
+        let hub = Self::of(Lab::builder()).await;
+        hub.lab.prepare().await.unwrap();
+        hub
+    }
+
+    /// Without a Secret and without an ISO.
+    pub(crate) async fn of(builder: Builder) -> Self {
+        let builder = builder.without_configured_vcenter();
+        Self {
+            lab: builder.start().await.unwrap(),
+        }
+    }
+
+    /// Applies a template of this name and size.
+    pub(crate) async fn apply(&self, replicas: u32) {
+        let template = self.lab.template(POOL, replicas);
+        self.lab.apply(&template).await.unwrap();
+    }
+
+    /// Scales it.
+    pub(crate) async fn scale(&self, replicas: u32) {
+        let replicas = format!("--replicas={replicas}");
+        self.kubectl(&["scale", "vmtemplate", POOL, &replicas])
+            .await;
+    }
+
+    /// Deletes it, and waits until its finalizer let it go.
+    pub(crate) async fn delete(&self) {
+        self.kubectl(&["delete", "vmtemplate", POOL, "--wait=false"])
+            .await;
+        let gone = self
+            .lab
+            .wait_for_template(POOL, PATIENCE, |it| it.is_none());
+        gone.await.unwrap();
+    }
+
+    pub(crate) async fn kubectl(&self, arguments: &[&str]) {
+        self.lab.kubectl(arguments).await.unwrap();
+    }
+
+    /// Changes the template by a merge patch.
+    pub(crate) async fn patch(&self, patch: &Value) {
+        let patch = patch.to_string();
+        self.kubectl(&["patch", "vmtemplate", POOL, "--type=merge", "-p", &patch])
+            .await;
+    }
+
+    /// Writes the Secret anew, with something in it changed.
+    pub(crate) async fn credentials(&self, changed: &Value) {
+        let mut secret = self.lab.credentials(CREDENTIALS).unwrap();
+        let data = secret["stringData"].as_object_mut().unwrap();
+        data.extend(changed.as_object().unwrap().clone());
+        self.lab.apply(&secret).await.unwrap();
+    }
+
+    /// Waits until a condition of the template is so: its status and its reason.
+    pub(crate) async fn condition(&self, kind: &str, status: &str, reason: &str) {
+        self.condition_of(POOL, kind, status, reason).await;
+    }
+
+    /// The same, of any template.
+    pub(crate) async fn condition_of(&self, name: &str, kind: &str, status: &str, reason: &str) {
+        let so = |template: Option<&Value>| {
+            let found = template.and_then(|it| condition(it, kind));
+            found.is_some_and(|it| it["status"] == status && it["reason"] == reason)
+        };
+        if let Err(error) = self.lab.wait_for_template(name, PATIENCE, so).await {
+            let shown = self
+                .lab
+                .kubectl(&["get", "vmtemplate", name, "-o", "yaml"])
+                .await;
+            panic!("{kind} is not {status} for {reason}: {error}: {shown:?}");
+        }
+    }
+
+    /// Waits until so many machines are on and in the status, and names them.
+    pub(crate) async fn ready(&self, count: usize) -> Vec<String> {
+        let what = format!("{count} machines that are on");
+        let on = |machines: &[Machine]| {
+            machines.len() == count && machines.iter().all(|machine| machine.on)
+        };
+        let machines = self
+            .lab
+            .wait_for_machines(&what, PATIENCE, on)
+            .await
+            .unwrap();
+        let told = |template: Option<&Value>| {
+            let template = template.unwrap_or(&Value::Null);
+            let listed = template["status"]["vmStatus"]
+                .as_array()
+                .map_or(0, Vec::len);
+            template["status"]["readyReplicas"] == json!(count) && listed == count
+        };
+        self.lab
+            .wait_for_template(POOL, PATIENCE, told)
+            .await
+            .unwrap();
+        self.condition("Ready", "True", "AllReady").await;
+        machines.into_iter().map(|machine| machine.name).collect()
+    }
+
+    /// Waits until a machine of the status has such a message.
+    pub(crate) async fn message(&self, machine: &str, begins: &str) {
+        let so = |template: Option<&Value>| {
+            let listed = template.and_then(|it| it["status"]["vmStatus"].as_array());
+            let mut found = listed
+                .into_iter()
+                .flatten()
+                .filter(|it| it["name"] == machine);
+            found.any(|it| {
+                it["message"]
+                    .as_str()
+                    .is_some_and(|text| text.starts_with(begins))
+            })
+        };
+        self.lab
+            .wait_for_template(POOL, PATIENCE, so)
+            .await
+            .unwrap();
+    }
+
+    /// What vCenter itself says of its machines.
+    pub(crate) async fn machines(&self) -> Vec<Machine> {
+        self.lab.vcenter().govc().machines().await.unwrap()
+    }
+
+    /// Runs govc, past driver and proxy.
+    pub(crate) async fn govc(&self, arguments: &[&str]) {
+        self.lab.vcenter().govc().run(arguments).await.unwrap();
+    }
+}
+
+/// A condition of a template.
+pub(crate) fn condition<'a>(template: &'a Value, kind: &str) -> Option<&'a Value> {
+    let conditions = template["status"]["conditions"].as_array()?;
+    conditions.iter().find(|it| it["type"] == kind)
+}

@@ -1,0 +1,22 @@
+//! What both services promise, seen from outside: real processes in a lab, asked by grpcurl and
+//! kubectl, and checked by govc.
+
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "what the tests share may fail them, too"
+)]
+
+mod callers;
+mod faults;
+mod hub;
+mod machines;
+mod names;
+mod obstacles;
+mod outages;
+mod pool;
+mod readme;
+mod requests;
+mod sessions;
+mod watch;
+mod zone;
