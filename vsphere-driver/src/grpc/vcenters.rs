@@ -11,7 +11,7 @@ use crate::{
     edge::caller::Caller,
     secret::Secret,
     soap::{Server, Trust, trust::SeenCertificate},
-    vcenter::VCenter,
+    vcenter::{VCenter, state::State},
     verbs::place,
 };
 use contract::v1::{
@@ -28,6 +28,8 @@ use tonic::{Request, Response, Status};
 const MAX_USERNAME: usize = 256;
 const MAX_PASSWORD: usize = 1_024;
 const MAX_CA_BUNDLE: usize = 256 * 1024;
+/// How long work may go on in a vCenter that the last hub left.
+const LAST_WORK: Duration = Duration::from_mins(10);
 /// Name of the list's filter in page tokens: it has none.
 const NO_FILTER: &str = "vcenters";
 
@@ -197,12 +199,17 @@ impl VCenters for VCentersService {
 }
 
 /// Connected, or refused: either way there is something to say.
-fn is_settled(state: &crate::vcenter::state::State) -> bool {
+fn is_settled(state: &State) -> bool {
     state.is_connected() || state.freshness.fault.is_some()
 }
 
 async fn close(vcenter: Arc<VCenter>, wait: Duration) -> bool {
-    let closing = tokio::spawn(async move { vcenter.close().await });
+    let closing = tokio::spawn(async move {
+        // The name is forgotten: no new work comes, and what goes on is finished.
+        let idle = |state: &State| state.running_works() == 0;
+        vcenter.wait_until(LAST_WORK, idle).await;
+        vcenter.close().await;
+    });
     !wait.is_zero() && tokio::time::timeout(wait, closing).await.is_ok()
 }
 
