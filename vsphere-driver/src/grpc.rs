@@ -13,6 +13,7 @@ pub use virtual_machines::VirtualMachinesService;
 use crate::{
     core::Core,
     edge::{caller::Caller, client::Client},
+    vcenter::VCenter,
 };
 use contract::v1::{self as pb, Fault};
 use std::sync::Arc;
@@ -26,6 +27,11 @@ fn caller(
 ) -> Result<Caller, Status> {
     let client = Client::of(extensions).map_err(status(""))?;
     Caller::admit(asked, client, &core.fence).map_err(status(""))
+}
+
+/// The vCenter that a request names.
+fn named(core: &Core, name: String) -> Result<Arc<VCenter>, Fault> {
+    core.vcenter(&convert::vcenter(name)?)
 }
 
 /// A fault of a whole call as its status; noted where it stops travelling.

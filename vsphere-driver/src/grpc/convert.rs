@@ -4,17 +4,16 @@ pub(super) mod page;
 pub(super) mod references;
 pub(super) mod spec;
 
-use crate::machines::work_request::Wish;
+use crate::{
+    edge::info::{MAX_IDENTITIES, MAX_WAIT},
+    machines::work_request::Wish,
+};
 use contract::{
     identity::{MANUAL_HUB, MachineKey, is_id, machine_name},
     v1::{Fault, Owner, Reason, VirtualMachineIdentity},
 };
 use std::{collections::HashSet, time::Duration};
 
-/// Identities in a request.
-pub(super) const MAX_IDENTITIES: usize = 1_000;
-/// Longest `wait`.
-const MAX_WAIT: Duration = Duration::from_mins(10);
 /// Longest name of a machine, as vSphere permits.
 const MAX_NAME: usize = 80;
 const MAX_KIND: usize = 63;

@@ -1,6 +1,6 @@
 //! The service of ISOs: a wish for each owner, in memory.
 
-use super::{caller, convert, status};
+use super::{caller, convert, named, status};
 use crate::{
     core::Core,
     inventory::{
@@ -73,10 +73,7 @@ impl Isos for IsosService {
         } = message;
         let caller = caller(&self.core, &extensions, asked)?;
         let fail = status(&caller.operation_id);
-        let vcenter = self
-            .core
-            .vcenter(&convert::vcenter(vcenter).map_err(&fail)?)
-            .map_err(&fail)?;
+        let vcenter = named(&self.core, vcenter).map_err(&fail)?;
         let owner = convert::owner(owner, &caller.hub_id).map_err(&fail)?;
         if !id.is_empty() && !is_id(&id) {
             return Err(fail(Fault::invalid(
@@ -123,10 +120,7 @@ impl Isos for IsosService {
     ) -> Result<Response<GetIsoResponse>, Status> {
         let GetIsoRequest { vcenter, key } = request.into_inner();
         let fail = status("");
-        let vcenter = self
-            .core
-            .vcenter(&convert::vcenter(vcenter).map_err(&fail)?)
-            .map_err(&fail)?;
+        let vcenter = named(&self.core, vcenter).map_err(&fail)?;
         let mut key = key.ok_or_else(|| fail(Fault::invalid("key", "is missing")))?;
         if key.hub_id.is_empty() {
             key.hub_id = MANUAL_HUB.into();

@@ -3,7 +3,7 @@
 use super::{
     caller,
     convert::{self, page, spec},
-    status,
+    named, status,
 };
 use crate::{
     audit::{self, Change, Outcome},
@@ -180,10 +180,7 @@ impl VCenters for VCentersService {
             count,
         } = request.into_inner();
         let fail = status("");
-        let vcenter = self
-            .core
-            .vcenter(&convert::vcenter(vcenter).map_err(&fail)?)
-            .map_err(&fail)?;
+        let vcenter = named(&self.core, vcenter).map_err(&fail)?;
         if count < 0 {
             return Err(fail(Fault::invalid("count", "is negative")));
         }

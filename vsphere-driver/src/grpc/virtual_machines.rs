@@ -3,7 +3,7 @@
 use super::{
     caller,
     convert::{self, page, references, spec},
-    status, watch,
+    named, status, watch,
 };
 use crate::{
     core::Core,
@@ -61,10 +61,7 @@ impl VirtualMachines for VirtualMachinesService {
         } = message;
         let caller = caller(&self.core, &extensions, asked)?;
         let fail = status(&caller.operation_id);
-        let vcenter = self
-            .core
-            .vcenter(&convert::vcenter(vcenter).map_err(&fail)?)
-            .map_err(&fail)?;
+        let vcenter = named(&self.core, vcenter).map_err(&fail)?;
         let owner = convert::owner(owner, &caller.hub_id).map_err(&fail)?;
         let wishes = convert::wishes(identities, &caller.hub_id, &owner).map_err(&fail)?;
         let spec = spec::spec(spec).map_err(&fail)?;
@@ -111,10 +108,7 @@ impl VirtualMachines for VirtualMachinesService {
         } = message;
         let caller = caller(&self.core, &extensions, asked)?;
         let fail = status(&caller.operation_id);
-        let vcenter = self
-            .core
-            .vcenter(&convert::vcenter(vcenter).map_err(&fail)?)
-            .map_err(&fail)?;
+        let vcenter = named(&self.core, vcenter).map_err(&fail)?;
         let request = changes(machines, &caller.hub_id, wait, validate_only).map_err(&fail)?;
         let deleted = delete::delete(&vcenter, &caller, request)
             .await
@@ -143,10 +137,7 @@ impl VirtualMachines for VirtualMachinesService {
         let caller = caller(&self.core, &extensions, asked)?;
         let fail = status(&caller.operation_id);
         let wanted = wanted.map_err(&fail)?;
-        let vcenter = self
-            .core
-            .vcenter(&convert::vcenter(vcenter).map_err(&fail)?)
-            .map_err(&fail)?;
+        let vcenter = named(&self.core, vcenter).map_err(&fail)?;
         let request = changes(machines, &caller.hub_id, wait, validate_only).map_err(&fail)?;
         let switched = switch::switch(&vcenter, &caller, request, wanted)
             .await
@@ -164,10 +155,7 @@ impl VirtualMachines for VirtualMachinesService {
     ) -> Result<Response<GetVirtualMachineResponse>, Status> {
         let GetVirtualMachineRequest { vcenter, machine } = request.into_inner();
         let fail = status("");
-        let vcenter = self
-            .core
-            .vcenter(&convert::vcenter(vcenter).map_err(&fail)?)
-            .map_err(&fail)?;
+        let vcenter = named(&self.core, vcenter).map_err(&fail)?;
         let reference = references::single(machine).map_err(&fail)?;
         vcenter
             .require_synced_once()
@@ -211,10 +199,7 @@ impl VirtualMachines for VirtualMachinesService {
             page_token,
         } = request.into_inner();
         let fail = status("");
-        let vcenter = self
-            .core
-            .vcenter(&convert::vcenter(vcenter).map_err(&fail)?)
-            .map_err(&fail)?;
+        let vcenter = named(&self.core, vcenter).map_err(&fail)?;
         let filter = watch::Filter::parse(filter).map_err(&fail)?;
         let size = page::size(page_size).map_err(&fail)?;
         let digest = filter.digest();
@@ -252,10 +237,7 @@ impl VirtualMachines for VirtualMachinesService {
             caller(&self.core, &extensions, asked)?;
         }
         let fail = status("");
-        let vcenter = self
-            .core
-            .vcenter(&convert::vcenter(vcenter).map_err(&fail)?)
-            .map_err(&fail)?;
+        let vcenter = named(&self.core, vcenter).map_err(&fail)?;
         let filter = watch::Filter::parse(filter).map_err(&fail)?;
         let run_id = self.core.run_id.clone();
         Ok(Response::new(watch::stream(

@@ -36,14 +36,7 @@ pub fn proved(proof: AbsenceProof) -> Absence {
 pub async fn read_directly(vcenter: &VCenter, moref: &MoRef) -> Result<Option<Absence>, Failure> {
     let name = [PropertySpec::new("VirtualMachine", ["name"])];
     let spec = FilterSpec::of_objects([moref.clone()], name);
-    let read = vcenter.session.run("", |client, now| {
-        let specs = [spec.clone()];
-        async move {
-            client
-                .retrieve(&now.content.property_collector, &specs, None)
-                .await
-        }
-    });
+    let read = vcenter.session.retrieve(spec);
     match read.await {
         Ok(_) => Ok(None),
         Err(failure) if failure.is_fault("ManagedObjectNotFound") => {

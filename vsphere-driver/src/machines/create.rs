@@ -187,14 +187,7 @@ async fn read_machine(
     moref: &MoRef,
 ) -> Result<(), crate::vcenter::session::Failure> {
     let spec = FilterSpec::of_objects([moref.clone()], [of_machines()]);
-    let read = vcenter.session.run("", |client, now| {
-        let specs = [spec.clone()];
-        async move {
-            client
-                .retrieve(&now.content.property_collector, &specs, None)
-                .await
-        }
-    });
+    let read = vcenter.session.retrieve(spec);
     for content in read.await? {
         vcenter.write(|state| {
             state.change_vm(moref, |vm| {

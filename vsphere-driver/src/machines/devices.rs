@@ -56,14 +56,7 @@ fn unread(state: &State) -> Vec<MoRef> {
 async fn read_batch(vcenter: &VCenter, batch: &[MoRef]) {
     let paths = [PropertySpec::new("VirtualMachine", [DEVICES])];
     let spec = FilterSpec::of_objects(batch.iter().cloned(), paths).tolerating_missing();
-    let read = vcenter.session.run("", |client, now| {
-        let specs = [spec.clone()];
-        async move {
-            client
-                .retrieve(&now.content.property_collector, &specs, None)
-                .await
-        }
-    });
+    let read = vcenter.session.retrieve(spec);
     match read.await {
         Ok(found) => vcenter.write(|state| {
             for content in &found {

@@ -6,7 +6,12 @@ use super::{
 };
 use crate::{
     secret::Secret,
-    soap::{Client, Error, Server, ServiceContent, session::UserSession, trust::SeenCertificate},
+    soap::{
+        Client, Error, Server, ServiceContent,
+        property_collector::{FilterSpec, ObjectContent},
+        session::UserSession,
+        trust::SeenCertificate,
+    },
 };
 use contract::v1::{Fault, Reason};
 use std::{
@@ -145,6 +150,19 @@ impl Session {
             }
             result => result.map_err(Failure::Call),
         }
+    }
+
+    /// Reads what a spec selects, once.
+    pub async fn retrieve(&self, spec: FilterSpec) -> Result<Vec<ObjectContent>, Failure> {
+        let specs = [spec];
+        let read = |client: Client, now: Current| {
+            let specs = specs.clone();
+            async move {
+                let collector = &now.content.property_collector;
+                client.retrieve(collector, &specs, None).await
+            }
+        };
+        self.run("", read).await
     }
 
     /// Logs in anew, unless somebody did since session `lost`.

@@ -27,7 +27,7 @@ pub async fn report(
     } = vcenter.read(|state| place(&state.inventory, spec));
     let mut missing_privileges = Vec::new();
     if let Some(placement) = &placement {
-        missing_privileges = missing(vcenter, spec, placement, &resolutions).await?;
+        missing_privileges = missing(vcenter, placement, &resolutions).await?;
         faults.extend(missing_privileges.iter().map(privileges::fault));
         if let Err(fault) = check_iso(vcenter, spec, placement, operation_id).await {
             faults.push(fault);
@@ -44,11 +44,9 @@ pub async fn report(
 
 async fn missing(
     vcenter: &VCenter,
-    spec: &VirtualMachineSpec,
     placement: &Placement,
     resolutions: &[contract::v1::Resolution],
 ) -> Result<Vec<MissingPrivilege>, Fault> {
-    let _ = spec;
     let found = |state| matches!(state, ResolutionState::Resolved | ResolutionState::Chosen);
     let ids: Vec<_> = resolutions
         .iter()

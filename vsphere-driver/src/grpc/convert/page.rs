@@ -1,9 +1,9 @@
 //! Pages of lists: how many entries, and where to go on.
 
+use crate::edge::info::MAX_PAGE_SIZE;
 use contract::v1::{Fault, Reason};
 
 const DEFAULT: usize = 100;
-const MOST: usize = 1_000;
 /// Digits of the digest of the filter in a token.
 const DIGEST: usize = 16;
 
@@ -11,7 +11,7 @@ const DIGEST: usize = 16;
 pub(in crate::grpc) fn size(asked: i32) -> Result<usize, Fault> {
     match usize::try_from(asked) {
         Ok(0) => Ok(DEFAULT),
-        Ok(asked) => Ok(asked.min(MOST)),
+        Ok(asked) => Ok(asked.min(MAX_PAGE_SIZE)),
         Err(_) => Err(Fault::invalid("page_size", "is negative")),
     }
 }
