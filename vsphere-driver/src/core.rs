@@ -11,6 +11,7 @@ use crate::{
         session::{Password, Session},
         trust_kind,
     },
+    vim::{Connect, Vim},
 };
 use contract::v1::{ConnectionOrigin, ConnectionState, Fault, Reason, TrustKind};
 use std::{
@@ -33,6 +34,7 @@ pub struct Core {
     pub fence: Arc<Fence>,
     /// Changes with each start.
     pub run_id: String,
+    connect: Connect,
     ledger: Arc<Ledger>,
     health: HealthReporter,
     known: Mutex<BTreeMap<String, Known>>,
@@ -98,7 +100,13 @@ pub enum Error {
 impl Core {
     /// Knows no vCenter yet.
     pub fn new(run_id: String, health: HealthReporter) -> Self {
+        Self::over(Arc::new(soap), run_id, health)
+    }
+
+    /// The same, with another way to vCenters than SOAP.
+    pub fn over(connect: Connect, run_id: String, health: HealthReporter) -> Self {
         Self {
+            connect,
             fence: Arc::default(),
             run_id,
             ledger: Arc::new(Ledger::new(Uuid::new_v4().into_bytes())),
@@ -139,9 +147,9 @@ impl Core {
             })
         });
         let kind = trust_kind(&trust);
-        let client =
-            client(&server, &trust).map_err(|source| Error::Trust { name: of(), source })?;
-        let session = Session::new(client, username.clone(), password, Arc::clone(&self.ledger));
+        let vim = (self.connect)(&server, &trust)
+            .map_err(|source| Error::Trust { name: of(), source })?;
+        let session = Session::new(vim, username.clone(), password, Arc::clone(&self.ledger));
         Ok(VCenter::new(
             of(),
             ConnectionOrigin::Configured,
@@ -199,10 +207,10 @@ impl Core {
             trust,
         } = target;
         let kind = trust_kind(&trust);
-        let client = client(&server, &trust)
+        let vim = (self.connect)(&server, &trust)
             .map_err(|error| Fault::invalid("trust", format!("cannot be used: {error}")))?;
         let password: Password = Arc::new(move || Ok(Secret::new(password.expose().to_owned())));
-        let session = Session::new(client, username, password, Arc::clone(&self.ledger));
+        let session = Session::new(vim, username, password, Arc::clone(&self.ledger));
         Ok(VCenter::new(
             name,
             ConnectionOrigin::Connected,
@@ -284,8 +292,9 @@ impl std::fmt::Debug for Core {
     }
 }
 
-fn client(server: &Server, trust: &Trust) -> Result<Client, InvalidTrust> {
-    Client::new(server, trust, &Settings::new(USER_AGENT))
+fn soap(server: &Server, trust: &Trust) -> Result<Vim, InvalidTrust> {
+    let client = Client::new(server, trust, &Settings::new(USER_AGENT))?;
+    Ok(Arc::new(client))
 }
 
 /// Tells the health of `vcenter/NAME` as the connection changes.

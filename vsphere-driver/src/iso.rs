@@ -105,10 +105,10 @@ pub async fn look(
         return Err(fault.with("datastore", described.path));
     };
     let doing = format!("looking for `{path}`");
-    let search = vcenter.session.run(operation_id, |client, _| {
+    let search = vcenter.session.run(operation_id, |vim, _| {
         let (browser, folder) = (browser.clone(), path.folder_path());
         let file = path.file().to_owned();
-        async move { client.search_datastore(&browser, &folder, &file).await }
+        async move { vim.search_datastore(&browser, &folder, &file).await }
     });
     let task = search
         .await

@@ -17,3 +17,4 @@ pub mod shutdown;
 pub mod soap;
 pub mod vcenter;
 pub mod verbs;
+pub mod vim;

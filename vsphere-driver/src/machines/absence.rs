@@ -2,7 +2,7 @@
 
 use crate::{
     soap::{
-        Client, Error, MoRef,
+        Error, MoRef,
         property_collector::{FilterSpec, PropertySpec},
         search::UuidKind,
     },
@@ -10,6 +10,7 @@ use crate::{
         VCenter, clock,
         session::{Current, Failure},
     },
+    vim::Vim,
 };
 use contract::{
     identity::MachineKey,
@@ -99,9 +100,9 @@ pub async fn prove(
         return Err(Fault::new(Reason::AbsenceUnproven, what).with("folder", folder_hint));
     }
     let uuid = key.instance_uuid().to_string();
-    let look = vcenter.session.run("", |client, now| {
+    let look = vcenter.session.run("", |vim, now| {
         let uuid = uuid.clone();
-        async move { is_nowhere(&client, &now, &uuid).await }
+        async move { is_nowhere(&vim, &now, &uuid).await }
     });
     if !look.await.map_err(explain)? {
         let what = format!("machine {key} is there, or is being made");
@@ -128,12 +129,12 @@ fn is_readable(state: &crate::vcenter::state::State, path: &str) -> bool {
 }
 
 /// No machine has this instance UUID, and no task that could still make one runs.
-async fn is_nowhere(client: &Client, now: &Current, uuid: &str) -> Result<bool, Error> {
+async fn is_nowhere(vim: &Vim, now: &Current, uuid: &str) -> Result<bool, Error> {
     let collector = &now.content.property_collector;
     let manager = MoRef::new("TaskManager", "TaskManager");
     let recent = [PropertySpec::new("TaskManager", ["recentTask"])];
     let spec = [FilterSpec::of_objects([manager], recent)];
-    let managers = client.retrieve(collector, &spec, None).await?;
+    let managers = vim.retrieve(collector, &spec, None).await?;
     let tasks: Vec<_> = managers
         .iter()
         .filter_map(|manager| manager.property("recentTask"))
@@ -145,7 +146,7 @@ async fn is_nowhere(client: &Client, now: &Current, uuid: &str) -> Result<bool, 
             ["info.state", "info.descriptionId"],
         )];
         let spec = [FilterSpec::of_objects(tasks, info).tolerating_missing()];
-        for task in client.retrieve(collector, &spec, None).await? {
+        for task in vim.retrieve(collector, &spec, None).await? {
             let text = |path: &str| task.property(path).map_or("", |value| value.text());
             if matches!(text("info.state"), "running" | "queued")
                 && text("info.descriptionId") == CREATE
@@ -156,7 +157,7 @@ async fn is_nowhere(client: &Client, now: &Current, uuid: &str) -> Result<bool, 
     }
     // After the tasks: one that ended meanwhile has made its machine by now.
     let index = &now.content.search_index;
-    Ok(client
+    Ok(vim
         .find_vms(index, None, uuid, UuidKind::Instance)
         .await?
         .is_empty())

@@ -100,10 +100,10 @@ async fn attempt(job: &Job, plan: &Plan, spec: &ConfigSpec) -> Attempt {
     let vcenter = &job.vcenter;
     let doing = format!("creating `{}`", job.name);
     let host = host(&plan.placement, job.key.slot);
-    let create = vcenter.session.run(&job.operation_id, |client, _| {
+    let create = vcenter.session.run(&job.operation_id, |vim, _| {
         let (folder, pool) = (plan.folder.clone(), plan.placement.pool.clone());
         let (spec, host) = (spec, host.cloned());
-        async move { client.create_vm(&folder, spec, &pool, host.as_ref()).await }
+        async move { vim.create_vm(&folder, spec, &pool, host.as_ref()).await }
     });
     let task = match create.await {
         Ok(task) => task,
@@ -141,15 +141,13 @@ async fn look_up(job: &Job, plan: &Plan) -> Result<Option<MoRef>, Fault> {
     }
     let doing = format!("looking for `{}`", job.name);
     let uuid = job.key.instance_uuid().to_string();
-    let found = vcenter.session.run(&job.operation_id, |client, now| {
+    let found = vcenter.session.run(&job.operation_id, |vim, now| {
         let (folder, uuid) = (plan.folder.clone(), uuid.clone());
         let name = crate::inventory::path::encode(&job.name);
         async move {
             let index = &now.content.search_index;
-            let by_name = client.find_child(index, &folder, &name).await?;
-            let by_key = client
-                .find_vms(index, None, &uuid, UuidKind::Instance)
-                .await?;
+            let by_name = vim.find_child(index, &folder, &name).await?;
+            let by_key = vim.find_vms(index, None, &uuid, UuidKind::Instance).await?;
             Ok(by_key.into_iter().chain(by_name).collect::<Vec<_>>())
         }
     });

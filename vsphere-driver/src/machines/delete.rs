@@ -92,9 +92,9 @@ async fn remove_once(job: &Job, moref: &MoRef) -> Result<(), Fault> {
         power::off(vcenter, moref, &job.name, &job.operation_id).await?;
     }
     let doing = format!("destroying `{}`", job.name);
-    let call = vcenter.session.run(&job.operation_id, |client, _| {
+    let call = vcenter.session.run(&job.operation_id, |vim, _| {
         let moref = moref.clone();
-        async move { client.destroy(&moref).await }
+        async move { vim.destroy(&moref).await }
     });
     let task = call
         .await

@@ -100,9 +100,9 @@ async fn switch_on(job: &Job, datacenter: &MoRef, vm: &MoRef) -> Result<(), Faul
 /// Switches a machine off, hard. One that is off already is done.
 pub async fn off(vcenter: &VCenter, vm: &MoRef, name: &str, operation: &str) -> Result<(), Fault> {
     let doing = format!("switching `{name}` off");
-    let call = vcenter.session.run(operation, |client, _| {
+    let call = vcenter.session.run(operation, |vim, _| {
         let vm = vm.clone();
-        async move { client.power_off(&vm).await }
+        async move { vim.power_off(&vm).await }
     });
     let task = call
         .await
@@ -214,9 +214,9 @@ async fn send(vcenter: &Arc<VCenter>, batch: &[Wanted]) {
     let Some(first) = batch.first() else { return };
     let vms: Vec<_> = batch.iter().map(|wanted| wanted.vm.clone()).collect();
     let doing = "switching machines on";
-    let call = vcenter.session.run(&first.operation_id, |client, _| {
+    let call = vcenter.session.run(&first.operation_id, |vim, _| {
         let (datacenter, vms) = (first.datacenter.clone(), vms.clone());
-        async move { client.power_on(&datacenter, &vms).await }
+        async move { vim.power_on(&datacenter, &vms).await }
     });
     let task = match call.await {
         Ok(task) => task,

@@ -208,8 +208,10 @@ impl Client {
         }
         if source.is_connect() {
             let server = server.to_string();
+            let source = source.into();
             return Error::Unreachable { server, source };
         }
+        let source = source.into();
         Error::Lost { method, source }
     }
 }
@@ -244,7 +246,7 @@ async fn body(
 ) -> Result<Result<Vec<u8>, InvalidXml>, Error> {
     let lost = |source: reqwest::Error| Error::Lost {
         method,
-        source: source.without_url(),
+        source: source.without_url().into(),
     };
     let announced = response.content_length().unwrap_or_default();
     let announced = usize::try_from(announced).unwrap_or(usize::MAX);

@@ -3,6 +3,9 @@
 use super::{VimFault, trust::Untrusted, xml::InvalidXml};
 use std::time::Duration;
 
+/// What stood in the way below: an error of whatever carries the calls.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
 /// Why a call has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -16,7 +19,7 @@ pub enum Error {
         server: String,
         /// What stood in the way.
         #[source]
-        source: reqwest::Error,
+        source: Cause,
     },
     /// The server's certificate is not trusted, so nothing was sent.
     #[error(transparent)]
@@ -46,7 +49,7 @@ pub enum Error {
         method: &'static str,
         /// What became of the reply.
         #[source]
-        source: reqwest::Error,
+        source: Cause,
     },
     /// A reply came that cannot be read.
     #[error("{method}: unreadable reply (HTTP status {status})")]

@@ -36,12 +36,11 @@ pub async fn missing(
     privileges.dedup();
     let found = vcenter
         .session
-        .run("", |client, now| {
+        .run("", |vim, now| {
             let (entities, privileges) = (entities.clone(), privileges.clone());
             async move {
                 let manager = &now.content.authorization_manager;
-                client
-                    .has_privileges(manager, &now.user.key, &entities, &privileges)
+                vim.has_privileges(manager, &now.user.key, &entities, &privileges)
                     .await
             }
         })

@@ -7,11 +7,12 @@ use super::{
 use crate::{
     secret::Secret,
     soap::{
-        Client, Error, Server, ServiceContent,
+        Error, Server, ServiceContent,
         property_collector::{FilterSpec, ObjectContent},
         session::UserSession,
         trust::SeenCertificate,
     },
+    vim::Vim,
 };
 use contract::v1::{Fault, Reason};
 use std::{
@@ -29,7 +30,7 @@ pub type Password = Arc<dyn Fn() -> Result<Secret, Fault> + Send + Sync>;
 
 /// The session with one vCenter for one account.
 pub struct Session {
-    client: Client,
+    vim: Vim,
     server: Server,
     username: String,
     password: Password,
@@ -65,10 +66,10 @@ pub enum Failure {
 
 impl Session {
     /// A session that is not logged in yet.
-    pub fn new(client: Client, username: String, password: Password, ledger: Arc<Ledger>) -> Self {
-        let server = client.server().clone();
+    pub fn new(vim: Vim, username: String, password: Password, ledger: Arc<Ledger>) -> Self {
+        let server = vim.server().clone();
         Self {
-            client,
+            vim,
             server,
             username,
             password,
@@ -101,7 +102,7 @@ impl Session {
 
     /// The certificate that vCenter showed last.
     pub fn seen_certificate(&self) -> Option<SeenCertificate> {
-        self.client.seen_certificate()
+        self.vim.seen_certificate()
     }
 
     /// When a login may be tried again, if it may not be now.
@@ -131,22 +132,22 @@ impl Session {
     pub async fn run<T, F>(
         &self,
         operation_id: &str,
-        act: impl Fn(Client, Current) -> F,
+        act: impl Fn(Vim, Current) -> F,
     ) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, Error>>,
     {
         let current = self.ensure().await.map_err(Failure::no_session)?;
-        let client = if operation_id.is_empty() {
-            self.client.clone()
+        let vim = if operation_id.is_empty() {
+            Vim::clone(&self.vim)
         } else {
-            self.client.operation(operation_id)
+            self.vim.operation(operation_id)
         };
         let number = current.number;
-        match act(client.clone(), current).await {
+        match act(Vim::clone(&vim), current).await {
             Err(error) if error.is_not_authenticated() => {
                 let current = self.renew(number).await.map_err(Failure::no_session)?;
-                act(client, current).await.map_err(Failure::Call)
+                act(vim, current).await.map_err(Failure::Call)
             }
             result => result.map_err(Failure::Call),
         }
@@ -155,11 +156,11 @@ impl Session {
     /// Reads what a spec selects, once.
     pub async fn retrieve(&self, spec: FilterSpec) -> Result<Vec<ObjectContent>, Failure> {
         let specs = [spec];
-        let read = |client: Client, now: Current| {
+        let read = |vim: Vim, now: Current| {
             let specs = specs.clone();
             async move {
                 let collector = &now.content.property_collector;
-                client.retrieve(collector, &specs, None).await
+                vim.retrieve(collector, &specs, None).await
             }
         };
         self.run("", read).await
@@ -185,12 +186,8 @@ impl Session {
         let account = self.account();
         self.admit(&account, &password)?;
         let failed = |error: &Error| explain::of_error(error, "logging in", &server);
-        let content = self
-            .client
-            .service_content()
-            .await
-            .map_err(|e| failed(&e))?;
-        match self.client.login(&content, &self.username, &password).await {
+        let content = self.vim.service_content().await.map_err(|e| failed(&e))?;
+        match self.vim.login(&content, &self.username, &password).await {
             Ok(user) => {
                 self.ledger.succeed(&account);
                 self.suspend(None);
@@ -265,7 +262,7 @@ impl Session {
         let Some(current) = self.current.send_replace(None) else {
             return;
         };
-        match self.client.logout(&current.content).await {
+        match self.vim.logout(&current.content).await {
             Ok(()) => tracing::info!(server = %self.server, "Logged out"),
             Err(error) => {
                 let fault = explain::of_error(&error, "logging out", &self.server());

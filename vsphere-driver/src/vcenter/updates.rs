@@ -10,12 +10,13 @@ use crate::{
     inventory::properties::{TYPES, VIRTUAL_MACHINE, apply_to_vm, watched},
     machines::absence,
     soap::{
-        Client, Error, MoRef,
+        Error, MoRef,
         property_collector::{
             FilterSpec, ObjectChange, ObjectUpdate, PropertySpec, UpdateSet, WaitOptions,
         },
         task::PATHS,
     },
+    vim::Vim,
 };
 use contract::v1::{ConnectionState, Fault, Reason};
 use std::{collections::HashSet, sync::Arc, time::Duration};
@@ -114,10 +115,10 @@ async fn watch_once(vcenter: &Arc<VCenter>) -> Broken {
     }
     vcenter.write(|state| state.set_connection(ConnectionState::Syncing, None));
     let tasks = vcenter.tasks.take_all();
-    let built = vcenter.session.run("", |client, now| {
+    let built = vcenter.session.run("", |vim, now| {
         let tasks = tasks.clone();
         async move {
-            build(&client, &now, &tasks)
+            build(&vim, &now, &tasks)
                 .await
                 .map(|watching| (now.number, watching))
         }
@@ -144,24 +145,21 @@ async fn another(sessions: &mut watch::Receiver<Option<Current>>, number: u64) {
     let _ = sessions.wait_for(differs).await;
 }
 
-async fn build(client: &Client, now: &Current, tasks: &[MoRef]) -> Result<Watching, Error> {
+async fn build(vim: &Vim, now: &Current, tasks: &[MoRef]) -> Result<Watching, Error> {
     let content = &now.content;
-    let collector = client
+    let collector = vim
         .create_property_collector(&content.property_collector)
         .await?;
     let root = &content.root_folder;
-    let view = client
+    let view = vim
         .create_container_view(&content.view_manager, root, &TYPES)
         .await?;
-    client
-        .create_filter(&collector, &FilterSpec::of_view(&view, watched()))
+    vim.create_filter(&collector, &FilterSpec::of_view(&view, watched()))
         .await?;
-    let tasks_view = client
-        .create_list_view(&content.view_manager, tasks)
-        .await?;
+    let tasks_view = vim.create_list_view(&content.view_manager, tasks).await?;
     let of_tasks = [PropertySpec::new("Task", PATHS)];
     let spec = FilterSpec::of_view(&tasks_view, of_tasks);
-    let tasks_filter = client.create_filter(&collector, &spec).await?;
+    let tasks_filter = vim.create_filter(&collector, &spec).await?;
     let listed = tasks.to_vec();
     Ok(Watching {
         collector,
@@ -220,13 +218,12 @@ async fn wait(
     options: WaitOptions,
     number: u64,
 ) -> Result<Option<UpdateSet>, Failure> {
-    let act = |client: Client, now: Current| async move {
+    let act = |vim: Vim, now: Current| async move {
         if now.number != number {
             // The collector is gone with its session; the loop begins anew.
             std::future::pending::<()>().await;
         }
-        client
-            .wait_for_updates(&watching.collector, version, options)
+        vim.wait_for_updates(&watching.collector, version, options)
             .await
     };
     vcenter.session.run("", act).await
@@ -327,9 +324,9 @@ pub(super) async fn keep_task_list(vcenter: Arc<VCenter>) {
         if add.is_empty() {
             continue;
         }
-        let change = vcenter.session.run("", |client, _| {
+        let change = vcenter.session.run("", |vim, _| {
             let (view, add, remove) = (view.clone(), add.clone(), remove.clone());
-            async move { client.modify_list_view(&view, &add, &remove).await }
+            async move { vim.modify_list_view(&view, &add, &remove).await }
         });
         match change.await {
             Ok(unknown) => vcenter.tasks.lose(&unknown),

@@ -132,9 +132,9 @@ async fn make(
 ) -> Result<MoRef, Fault> {
     let doing = format!("making the folder `{name}`");
     let encoded = inventory_path::encode(name);
-    let create = vcenter.session.run(operation_id, |client, _| {
+    let create = vcenter.session.run(operation_id, |vim, _| {
         let (parent, name) = (parent.clone(), encoded.clone());
-        async move { client.create_folder(&parent, &name).await }
+        async move { vim.create_folder(&parent, &name).await }
     });
     match create.await {
         Ok(folder) => {
@@ -143,11 +143,10 @@ async fn make(
         }
         // Somebody was quicker, or the reply to an earlier attempt was lost.
         Err(failure) if failure.is_fault("DuplicateName") || !failure.certainly_not_run() => {
-            let find = vcenter.session.run(operation_id, |client, now| {
+            let find = vcenter.session.run(operation_id, |vim, now| {
                 let (parent, name) = (parent.clone(), encoded.clone());
                 async move {
-                    client
-                        .find_child(&now.content.search_index, &parent, &name)
+                    vim.find_child(&now.content.search_index, &parent, &name)
                         .await
                 }
             });
