@@ -174,11 +174,14 @@ impl Link {
     }
 
     /// The templates that are to be woken now.
-    fn take_concerned(&self) -> HashSet<ObjectRef<VMwareNodePoolTemplate>> {
+    fn take_concerned(&self) -> Vec<ObjectRef<VMwareNodePoolTemplate>> {
         let mut inner = self.lock();
         let pending = std::mem::take(&mut inner.pending);
         let users = |concerned| inner.users_of(concerned);
-        pending.iter().flat_map(users).collect()
+        let mut users: Vec<_> = pending.iter().flat_map(users).collect();
+        users.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+        users.dedup();
+        users
     }
 }
 

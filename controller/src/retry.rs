@@ -2,7 +2,6 @@
 
 use crate::driver::{Fault, Retry};
 use std::time::Duration;
-use uuid::Uuid;
 
 const SLOW: Duration = Duration::from_mins(5);
 const SOON: Duration = Duration::from_secs(2);
@@ -30,10 +29,9 @@ pub fn delay(fault: &Fault, failures: u32, chance: f64) -> Option<Duration> {
     Some(delay.mul_f64(1.0 + JITTER * chance))
 }
 
-/// A number from 0 to 1 that nobody can foresee.
+/// A number from 0 to 1, another one each time.
 pub fn chance() -> f64 {
-    let [byte, ..] = Uuid::new_v4().into_bytes();
-    f64::from(byte) / f64::from(u8::MAX)
+    fastrand::f64()
 }
 
 fn backoff(failures: u32) -> Duration {

@@ -105,6 +105,7 @@ impl VCenter {
         let stop = self.stop.clone();
         self.running.spawn(async move {
             tokio::select! {
+                biased;
                 () = stop.cancelled() => {}
                 () = work => {}
             }

@@ -12,6 +12,8 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use std::{fmt, time::Duration};
 use tonic::{
     Request,
+    body::Body,
+    codegen::{Service, StdError, http},
     transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
 };
 
@@ -26,9 +28,23 @@ const KEEPALIVE: Duration = Duration::from_secs(20);
 /// As the contract limits messages.
 const MESSAGE: usize = 4 * 1024 * 1024;
 
+/// Carries requests to a driver and brings its replies: a connection, as a rule.
+pub trait Wire:
+    Service<
+        http::Request<Body>,
+        Response = http::Response<Body>,
+        Error: Into<StdError>,
+        Future: Send,
+    > + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
 /// A driver reached over gRPC; clones share the connection.
 #[derive(Clone, Debug)]
-pub struct GrpcDriver(Channel);
+pub struct GrpcDriver<W = Channel>(W);
 
 /// How the driver is reached.
 #[derive(Clone)]
@@ -58,6 +74,21 @@ pub enum InvalidEndpoint {
     /// The certificates cannot be read.
     #[error("setting up TLS")]
     Tls(#[source] tonic::transport::Error),
+}
+
+// === impl Wire ===
+
+impl<S> Wire for S where
+    S: Service<
+            http::Request<Body>,
+            Response = http::Response<Body>,
+            Error: Into<StdError>,
+            Future: Send,
+        > + Clone
+        + Send
+        + Sync
+        + 'static
+{
 }
 
 // === impl Transport ===
@@ -103,21 +134,28 @@ impl GrpcDriver {
             .keep_alive_while_idle(true);
         Ok(Self(endpoint.connect_lazy()))
     }
+}
 
-    fn vcenters(&self) -> VCentersClient<Channel> {
+impl<W: Wire> GrpcDriver<W> {
+    /// Reached over this wire.
+    pub fn over(wire: W) -> Self {
+        Self(wire)
+    }
+
+    fn vcenters(&self) -> VCentersClient<W> {
         VCentersClient::new(self.0.clone()).max_decoding_message_size(MESSAGE)
     }
 
-    fn machines(&self) -> VirtualMachinesClient<Channel> {
+    fn machines(&self) -> VirtualMachinesClient<W> {
         VirtualMachinesClient::new(self.0.clone()).max_decoding_message_size(MESSAGE)
     }
 
-    fn isos(&self) -> IsosClient<Channel> {
+    fn isos(&self) -> IsosClient<W> {
         IsosClient::new(self.0.clone()).max_decoding_message_size(MESSAGE)
     }
 }
 
-impl Driver for GrpcDriver {
+impl<W: Wire> Driver for GrpcDriver<W> {
     async fn connect(&self, caller: &Caller, login: &Login) -> Result<Vcenter, Fault> {
         let request = pb::ConnectVCenterRequest {
             wait: prost_types::Duration::try_from(LOGIN).ok(),

@@ -59,6 +59,7 @@ impl<D: Driver> Session<D> {
     pub(super) async fn run(self, secrets: Api<Secret>, secret: SecretRef) {
         let (tell, credentials) = watch::channel(Credential::None(Phase::Starting));
         tokio::select! {
+            biased;
             () = follow_secret(secrets, &secret.name, tell) => {}
             () = self.serve(credentials) => {}
             () = self.wake_those_concerned() => {}
@@ -73,6 +74,7 @@ impl<D: Driver> Session<D> {
             match credential {
                 Credential::Login(login) => {
                     tokio::select! {
+                        biased;
                         () = self.stay_connected(&login) => {}
                         changed = credentials.changed() => if changed.is_err() { return },
                     }
@@ -155,6 +157,7 @@ impl<D: Driver> Session<D> {
             let pause = retry::delay(&fault, *failures, retry::chance());
             self.link.phase(Phase::Broken(fault));
             tokio::select! {
+                biased;
                 () = sleep(pause.unwrap_or(SILENCE)) => {}
                 () = self.link.forgotten.notified() => {}
             }
@@ -176,6 +179,7 @@ impl<D: Driver> Session<D> {
         let mut first = true;
         loop {
             let message = tokio::select! {
+                biased;
                 message = next(&mut changes) => message,
                 () = self.link.forgotten.notified() => Err(forgotten()),
             };

@@ -50,7 +50,8 @@ pub(crate) enum Clients {
 // === impl Client ===
 
 impl Client {
-    pub(crate) fn new(name: &str, hubs: Hubs) -> Self {
+    /// The client of this name, which may act for these hubs. The gate makes it of a certificate.
+    pub fn new(name: &str, hubs: Hubs) -> Self {
         Self {
             name: name.into(),
             hubs: Arc::new(hubs),

@@ -70,6 +70,7 @@ pub(super) fn stream(
         let (stop, sender) = (teller.vcenter.stop.clone(), teller.sender.clone());
         let name = teller.vcenter.name.clone();
         tokio::select! {
+            biased;
             () = teller.run() => {}
             () = stop.cancelled() => {
                 let what = format!("vCenter `{name}` was disconnected");
@@ -119,6 +120,7 @@ impl Teller {
                 self.bookmark().await?;
             }
             tokio::select! {
+                biased;
                 () = self.sender.closed() => return Err(Gone),
                 news = timeout_at(next_bookmark, changes.changed()) => {
                     if news.is_ok() {

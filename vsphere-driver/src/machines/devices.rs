@@ -46,11 +46,13 @@ fn unread(state: &State) -> Vec<MoRef> {
     let wanted = |vm: &Vm| {
         vm.devices.is_none() && vm.power == PowerState::On && vm.ownership().0 == Ownership::Ours
     };
-    state
+    let mut unread: Vec<_> = state
         .vms()
         .filter(|(_, vm)| wanted(vm))
         .map(|(moref, _)| moref.clone())
-        .collect()
+        .collect();
+    unread.sort();
+    unread
 }
 
 async fn read_batch(vcenter: &VCenter, batch: &[MoRef]) {

@@ -7,7 +7,7 @@ use crate::{
 };
 use contract::v1::{Fault, PowerState, Reason};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -36,7 +36,7 @@ type Answer = Result<(), Stopped>;
 pub struct PowerOns {
     queue: Mutex<Vec<Wanted>>,
     ready: Notify,
-    waiting: Mutex<HashMap<MoRef, oneshot::Sender<Answer>>>,
+    waiting: Mutex<BTreeMap<MoRef, oneshot::Sender<Answer>>>,
     batches: Lane,
 }
 
@@ -189,7 +189,7 @@ impl PowerOns {
             .collect()
     }
 
-    fn lock_waiting(&self) -> MutexGuard<'_, HashMap<MoRef, oneshot::Sender<Answer>>> {
+    fn lock_waiting(&self) -> MutexGuard<'_, BTreeMap<MoRef, oneshot::Sender<Answer>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,7 +5,7 @@ mod retrieve;
 mod update_set;
 
 pub use self::{
-    filter_spec::{FilterSpec, PropertySpec},
+    filter_spec::{FilterSpec, Objects, PropertySpec},
     retrieve::ObjectContent,
     update_set::{
         ChangeOp, FilterUpdate, MissingObject, MissingProperty, ObjectChange, ObjectUpdate,

@@ -3,7 +3,7 @@
 
 use crate::soap::{Element, MoRef, VimFault, property_collector::ObjectUpdate, task::Task};
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::{Notify, oneshot};
@@ -18,7 +18,7 @@ pub struct Tasks {
 
 #[derive(Debug, Default)]
 struct Inside {
-    waited: HashMap<MoRef, Waited>,
+    waited: BTreeMap<MoRef, Waited>,
     /// Not yet in the list view.
     to_add: Vec<MoRef>,
     /// Still in the list view, and of no more use.

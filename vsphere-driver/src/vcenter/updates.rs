@@ -19,7 +19,11 @@ use crate::{
     vim::Vim,
 };
 use contract::v1::{ConnectionState, Fault, Reason};
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::{
     sync::watch,
     time::{Instant, sleep},
@@ -50,6 +54,11 @@ struct Watching {
     tasks_filter: MoRef,
 }
 
+/// Collectors and views that were made, each with the number of its session. They end with it; where
+/// the loop begins anew in the same one, the old ones are given up.
+#[derive(Clone, Debug, Default)]
+struct Made(Arc<Mutex<Vec<(u64, MoRef)>>>);
+
 /// Why the loop must begin anew.
 enum Broken {
     /// Something failed.
@@ -61,9 +70,10 @@ enum Broken {
 /// Follows the vCenter for as long as it runs.
 pub(super) async fn follow(vcenter: Arc<VCenter>) {
     let mut wait = BACK_OFF.0;
+    let made = Made::default();
     loop {
         let began = Instant::now();
-        match watch_once(&vcenter).await {
+        match watch_once(&vcenter, &made).await {
             Broken::Renewed => wait = BACK_OFF.0,
             Broken::Failed(fault) => {
                 if began.elapsed() > BACK_OFF.1 {
@@ -102,11 +112,11 @@ fn note_failure(vcenter: &VCenter, fault: Fault, wait: Duration) -> Duration {
             .max(SUSPENDED)
     } else {
         // Many drivers must not come back to a vCenter at the same moment.
-        wait.mul_f64(0.75 + f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 512.0)
+        wait.mul_f64(0.75 + fastrand::f64() / 2.0)
     }
 }
 
-async fn watch_once(vcenter: &Arc<VCenter>) -> Broken {
+async fn watch_once(vcenter: &Arc<VCenter>, made: &Made) -> Broken {
     let failed = |failure: Failure| {
         Broken::Failed(Box::new(vcenter.explain(&failure, "reading the inventory")))
     };
@@ -115,23 +125,29 @@ async fn watch_once(vcenter: &Arc<VCenter>) -> Broken {
     }
     vcenter.write(|state| state.set_connection(ConnectionState::Syncing, None));
     let tasks = vcenter.tasks.take_all();
+    let before = made.take();
     let built = vcenter.session.run("", |vim, now| {
-        let tasks = tasks.clone();
+        let (tasks, made) = (tasks.clone(), made.clone());
         async move {
-            build(&vim, &now, &tasks)
+            build(&vim, &now, &tasks, &made)
                 .await
                 .map(|watching| (now.number, watching))
         }
     });
     let (number, watching) = match built.await {
         Ok(built) => built,
-        Err(failure) => return failed(failure),
+        Err(failure) => {
+            made.put_back(before);
+            return failed(failure);
+        }
     };
+    vcenter.spawn(give_up(Arc::clone(vcenter), before, number));
     vcenter.write(|state| state.tasks_view = Some(watching.tasks_view.clone()));
     // Those that came while the view was built are not in it.
     vcenter.tasks.pending.notify_one();
     let mut renewed = vcenter.session.changes();
     let broken = tokio::select! {
+        biased;
         failure = read_updates(vcenter, &watching, number) => failed(failure),
         () = another(&mut renewed, number) => Broken::Renewed,
     };
@@ -145,18 +161,24 @@ async fn another(sessions: &mut watch::Receiver<Option<Current>>, number: u64) {
     let _ = sessions.wait_for(differs).await;
 }
 
-async fn build(vim: &Vim, now: &Current, tasks: &[MoRef]) -> Result<Watching, Error> {
+async fn build(vim: &Vim, now: &Current, tasks: &[MoRef], made: &Made) -> Result<Watching, Error> {
     let content = &now.content;
+    let note = |object: MoRef| made.note(now.number, object);
     let collector = vim
         .create_property_collector(&content.property_collector)
-        .await?;
+        .await
+        .map(note)?;
     let root = &content.root_folder;
     let view = vim
         .create_container_view(&content.view_manager, root, &TYPES)
-        .await?;
+        .await
+        .map(note)?;
     vim.create_filter(&collector, &FilterSpec::of_view(&view, watched()))
         .await?;
-    let tasks_view = vim.create_list_view(&content.view_manager, tasks).await?;
+    let tasks_view = vim
+        .create_list_view(&content.view_manager, tasks)
+        .await
+        .map(note)?;
     let of_tasks = [PropertySpec::new("Task", PATHS)];
     let spec = FilterSpec::of_view(&tasks_view, of_tasks);
     let tasks_filter = vim.create_filter(&collector, &spec).await?;
@@ -167,6 +189,24 @@ async fn build(vim: &Vim, now: &Current, tasks: &[MoRef]) -> Result<Watching, Er
         tasks_view,
         tasks_filter,
     })
+}
+
+/// Gives up what earlier turns of the loop have made in this session: nobody reads it any more.
+async fn give_up(vcenter: Arc<VCenter>, objects: Vec<(u64, MoRef)>, session: u64) {
+    for (_, object) in objects.iter().filter(|(number, _)| *number == session) {
+        let given_up = vcenter.session.run("", |vim, now| async move {
+            match &*object.kind {
+                // It went with its session.
+                _ if now.number != session => Ok(()),
+                "PropertyCollector" => vim.destroy_property_collector(object).await,
+                _ => vim.destroy_view(object).await,
+            }
+        });
+        if let Err(failure) = given_up.await {
+            let fault = vcenter.explain(&failure, "giving up what was watched with before");
+            tracing::debug!(vcenter = vcenter.name, %object, error = fault.message, "Left behind");
+        }
+    }
 }
 
 async fn read_updates(vcenter: &Arc<VCenter>, watching: &Watching, number: u64) -> Failure {
@@ -291,12 +331,13 @@ fn apply_machine(state: &mut super::State, update: &ObjectUpdate) -> Option<MoRe
 fn complete(vcenter: &Arc<VCenter>, present: &HashSet<MoRef>) {
     let left = vcenter.write(|state| {
         state.inventory.retain(|moref| present.contains(moref));
-        let absent: Vec<_> = state
+        let mut absent: Vec<_> = state
             .vms()
             .map(|(moref, _)| moref)
             .filter(|m| !present.contains(m))
             .cloned()
             .collect();
+        absent.sort();
         state.syncs += 1;
         state.set_connection(ConnectionState::Connected, None);
         absent
@@ -349,5 +390,24 @@ fn retry(vcenter: &VCenter, tasks: Vec<MoRef>, same_view: bool) {
     if same_view {
         vcenter.tasks.put_back(tasks);
         vcenter.tasks.pending.notify_one();
+    }
+}
+
+// === impl Made ===
+
+impl Made {
+    /// Notes an object, and gives it.
+    fn note(&self, session: u64, object: MoRef) -> MoRef {
+        self.put_back(vec![(session, object.clone())]);
+        object
+    }
+
+    fn take(&self) -> Vec<(u64, MoRef)> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn put_back(&self, objects: Vec<(u64, MoRef)>) {
+        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        made.extend(objects);
     }
 }

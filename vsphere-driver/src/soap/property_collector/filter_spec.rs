@@ -5,21 +5,29 @@ use crate::soap::{MoRef, xml::Writer};
 /// Properties of the objects of one type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PropertySpec {
-    kind: String,
-    paths: Vec<String>,
+    /// The type.
+    pub kind: String,
+    /// Paths of the properties.
+    pub paths: Vec<String>,
 }
 
 /// Which properties of which objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilterSpec {
-    properties: Vec<PropertySpec>,
-    objects: Objects,
-    report_missing: Option<bool>,
+    /// Properties, by type.
+    pub properties: Vec<PropertySpec>,
+    /// The objects.
+    pub objects: Objects,
+    /// Whether objects that do not exist are reported; else they fail the whole.
+    pub report_missing: Option<bool>,
 }
 
+/// Which objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Objects {
+pub enum Objects {
+    /// Those in this view at the time.
     OfView(MoRef),
+    /// These.
     These(Vec<MoRef>),
 }
 

@@ -97,6 +97,18 @@ impl Default for Limits {
     }
 }
 
+// === impl Start ===
+
+impl Start {
+    /// Of an element of this name without attributes.
+    pub(super) fn named(name: impl Into<Box<str>>) -> Self {
+        Self {
+            name: name.into(),
+            ..Self::default()
+        }
+    }
+}
+
 // === impl Cursor ===
 
 impl<'a> Cursor<'a> {

@@ -28,6 +28,31 @@ impl Element {
         }
     }
 
+    /// An element with this text.
+    pub fn leaf(name: impl Into<Box<str>>, text: impl Into<String>) -> Self {
+        Self::new(Start::named(name), text.into(), Vec::new())
+    }
+
+    /// An element with these children.
+    pub fn parent(name: impl Into<Box<str>>, children: Vec<Self>) -> Self {
+        Self::new(Start::named(name), String::new(), children)
+    }
+
+    /// An element that refers to this object.
+    pub fn reference(name: impl Into<Box<str>>, object: &MoRef) -> Self {
+        let start = Start {
+            ref_type: Some(object.kind.clone()),
+            ..Start::named(name)
+        };
+        Self::new(start, object.id.clone().into(), Vec::new())
+    }
+
+    /// The same, as a value of this type.
+    pub fn of_type(mut self, xsi_type: impl Into<Box<str>>) -> Self {
+        self.start.xsi_type = Some(xsi_type.into());
+        self
+    }
+
     /// Reads a whole document.
     pub fn parse(document: &[u8], limits: Limits) -> Result<Self, InvalidXml> {
         let mut cursor = Cursor::new(document, limits)?;
@@ -133,6 +158,15 @@ impl Element {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_element_that_was_put_together_is_the_one_that_is_read() {
+        let xml = r#"<v xmlns:i="http://www.w3.org/2001/XMLSchema-instance" i:type="T"><a>1</a><m type="Task">t-1</m></v>"#;
+        let read = Element::parse(xml.as_bytes(), Limits::DEFAULT).unwrap();
+        let task = MoRef::new("Task", "t-1");
+        let children = vec![Element::leaf("a", "1"), Element::reference("m", &task)];
+        assert_eq!(Element::parent("v", children).of_type("T"), read);
+    }
 
     #[test]
     fn the_parts_of_an_element_are_found() {
