@@ -5,15 +5,21 @@ pub mod explain;
 pub mod lane;
 pub mod ledger;
 pub mod privileges;
+pub mod room;
 pub mod session;
 pub mod state;
 pub mod tasks;
 mod updates;
 pub mod window;
+pub mod works;
 
-use crate::{config::Trust, machines::power::PowerOns};
+use crate::{
+    config::Trust,
+    machines::{power::PowerOns, work::Load},
+};
 use contract::v1::{self as pb, ConnectionState, Fault, Freshness, Reason, TrustKind};
 use lane::Lane;
+use room::{Place, Room};
 use session::{Failure, Session};
 use state::State;
 use std::{
@@ -26,11 +32,6 @@ use tasks::{Outcome, Tasks};
 use tokio::{sync::watch, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use window::Window;
-
-/// Work that is held for one vCenter before more is refused.
-pub const MOST_WORK: usize = 20_000;
-/// When to ask again after a refusal for too much work.
-const OVERLOADED_WAIT: Duration = Duration::from_secs(5);
 
 /// One vCenter, known by a name.
 pub struct VCenter {
@@ -58,6 +59,7 @@ pub struct VCenter {
     pub stop: CancellationToken,
     /// What runs for it.
     pub running: TaskTracker,
+    room: Room,
     hubs: Mutex<BTreeSet<String>>,
     state: Mutex<State>,
     changed: watch::Sender<u64>,
@@ -79,13 +81,14 @@ impl VCenter {
             trust,
             session,
             tasks: Tasks::default(),
-            creates: Lane::new(Window::new(20, 4, 320)),
-            removals: Lane::new(Window::new(50, 8, 200)),
+            creates: Lane::new(Window::new(4, 20, 320)),
+            removals: Lane::new(Window::new(8, 50, 200)),
             power_ons: PowerOns::default(),
             isos: crate::iso::Remembered::default(),
             folders: tokio::sync::Mutex::default(),
             stop: CancellationToken::new(),
             running: TaskTracker::new(),
+            room: Room::default(),
             hubs: Mutex::default(),
             state: Mutex::new(state),
             changed: watch::Sender::new(0),
@@ -140,12 +143,12 @@ impl VCenter {
     }
 
     /// Waits until `is_so`, or until the time is over; says whether it is.
-    pub async fn wait_until(&self, time: Duration, is_so: impl Fn(&State) -> bool) -> bool {
+    pub async fn wait_until(&self, time: Duration, mut is_so: impl FnMut(&State) -> bool) -> bool {
         let mut changes = self.changes();
         let wait = async {
             loop {
                 changes.borrow_and_update();
-                if self.read(&is_so) {
+                if self.read(&mut is_so) {
                     return true;
                 }
                 if changes.changed().await.is_err() {
@@ -155,7 +158,7 @@ impl VCenter {
         };
         match timeout(time, wait).await {
             Ok(result) => result,
-            Err(_) => self.read(&is_so),
+            Err(_) => self.read(is_so),
         }
     }
 
@@ -190,19 +193,13 @@ impl VCenter {
         })
     }
 
-    /// Whether there is room for so much more work.
-    pub fn require_room(&self, more: usize) -> Result<(), Box<Fault>> {
-        let held = self.read(State::running_works);
-        if held + more <= MOST_WORK {
-            return Ok(());
-        }
-        let what = format!(
-            "{held} machines are being worked on in vCenter `{}`",
-            self.name
-        );
-        Err(Box::new(
-            Fault::new(Reason::Overloaded, what).after(OVERLOADED_WAIT),
-        ))
+    /// Room for work on so many more machines as `count` says, until the work has begun.
+    pub fn make_room(
+        &self,
+        load: Load,
+        count: impl FnOnce(&State) -> usize,
+    ) -> Result<Place, Box<Fault>> {
+        self.read(|state| self.room.take(load, count(state), state.running()))
     }
 
     fn not_synced(&self) -> Fault {

@@ -78,24 +78,51 @@ pub async fn results(
     wait: Duration,
     is_goal: impl Fn(VirtualMachineState, &VirtualMachine) -> bool,
 ) -> Results {
-    let now = |state: &State| -> Vec<VirtualMachineResult> {
+    let is_done = |result: &VirtualMachineResult| {
+        let at_goal = |machine: &VirtualMachine| is_goal(machine.state(), machine);
+        result.fault.is_some() || result.machine.as_ref().is_some_and(at_goal)
+    };
+    if !wait.is_zero() {
+        let mut waiting = Waiting::of(&decided);
+        let all = |state: &State| waiting.is_over(|decided| is_done(&result(state, decided)));
+        vcenter.wait_until(wait, all).await;
+    }
+    let results: Vec<_> = vcenter.read(|state| {
         decided
             .iter()
             .map(|decided| result(state, decided))
             .collect()
-    };
-    let is_done = |results: &[VirtualMachineResult]| {
-        results.iter().all(|result| {
-            let machine = result.machine.clone().unwrap_or_default();
-            result.fault.is_some() || is_goal(machine.state(), &machine)
-        })
-    };
-    if !wait.is_zero() {
-        vcenter.wait_until(wait, |state| is_done(&now(state))).await;
-    }
-    let results = vcenter.read(|state| now(state));
-    let done = is_done(&results);
+    });
+    let done = results.iter().all(is_done);
     Results { results, done }
+}
+
+/// Machines that are waited for. Each look at them costs as much as the machines that became ready
+/// since the last one, however many there are: of those that are not, only one is looked at.
+#[derive(Debug)]
+struct Waiting<'a, T> {
+    all: &'a [T],
+    left: Vec<&'a T>,
+}
+
+impl<'a, T> Waiting<'a, T> {
+    fn of(all: &'a [T]) -> Self {
+        let left = all.iter().collect();
+        Self { all, left }
+    }
+
+    /// Whether all are ready at this moment.
+    fn is_over(&mut self, is_ready: impl Fn(&T) -> bool) -> bool {
+        while let Some(last) = self.left.last() {
+            if !is_ready(last) {
+                return false;
+            }
+            self.left.pop();
+        }
+        // One that was ready a while ago need not be so now.
+        self.left = self.all.iter().filter(|one| !is_ready(one)).collect();
+        self.left.is_empty()
+    }
 }
 
 fn result(state: &State, decided: &Decided) -> VirtualMachineResult {
@@ -190,6 +217,28 @@ mod tests {
             (machine.name, machine.moref, machine.absence),
             (before.name, before.moref, Some(Absence::default()))
         );
+    }
+
+    #[test]
+    fn a_wait_is_over_when_all_are_ready_at_once_and_looks_at_few_until_then() {
+        let all = [0, 1, 2, 3];
+        let mut waiting = Waiting::of(&all);
+        let looks = std::cell::Cell::new(0);
+        let mut ready_but = |not: &[i32]| {
+            looks.set(0);
+            waiting.is_over(|one| {
+                looks.set(looks.get() + 1);
+                !not.contains(one)
+            })
+        };
+        assert!(!ready_but(&[3, 0]));
+        assert_eq!(looks.get(), 1);
+        assert!(!ready_but(&[0]));
+        // The first was the last to get ready, and meanwhile another is no more.
+        assert!(!ready_but(&[2]));
+        assert!(!ready_but(&[2]));
+        assert_eq!(looks.get(), 1);
+        assert!(ready_but(&[]));
     }
 
     #[test]

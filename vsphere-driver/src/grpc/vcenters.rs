@@ -203,7 +203,7 @@ fn is_settled(state: &State) -> bool {
 async fn close(vcenter: Arc<VCenter>, wait: Duration) -> bool {
     let closing = tokio::spawn(async move {
         // The name is forgotten: no new work comes, and what goes on is finished.
-        let idle = |state: &State| state.running_works() == 0;
+        let idle = |state: &State| state.running().all() == 0;
         vcenter.wait_until(LAST_WORK, idle).await;
         vcenter.close().await;
     });

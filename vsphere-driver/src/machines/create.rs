@@ -43,7 +43,7 @@ enum Attempt {
 /// Makes the machine of a job, in its turn, and switches it on.
 pub async fn run(job: Job, plan: Arc<Plan>) {
     let vcenter = Arc::clone(&job.vcenter);
-    let turn = tokio::select! {
+    let mut turn = tokio::select! {
         biased;
         () = job.withdrawn.cancelled() => return withdrawn(&job),
         turn = vcenter.creates.turn() => turn,
@@ -52,6 +52,9 @@ pub async fn run(job: Job, plan: Arc<Plan>) {
         return withdrawn(&job);
     }
     let made = make(&job, &plan).await;
+    if made.is_err() {
+        turn.fail();
+    }
     drop(turn);
     match made {
         Ok(moref) => {

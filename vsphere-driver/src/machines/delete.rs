@@ -15,14 +15,17 @@ const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Removes the machine of a job, in its turn.
 pub async fn run(job: Job, moref: MoRef) {
-    let turn = job.vcenter.removals.turn().await;
+    let mut turn = job.vcenter.removals.turn().await;
     job.step(job.verb);
     match remove(&job, &moref).await {
         Ok(absence) => {
             job.vcenter.write(|state| state.remove_vm(&moref, absence));
             job.gone(absence);
         }
-        Err(fault) => job.fail(fault),
+        Err(fault) => {
+            turn.fail();
+            job.fail(fault);
+        }
     }
     drop(turn);
 }

@@ -28,7 +28,7 @@ pub async fn read_devices(vcenter: Arc<VCenter>) {
         sleep(PAUSE).await;
         // While machines are being made, the calls are theirs.
         let unread = vcenter.read(|state| {
-            if state.running_works() > 0 || !state.is_connected() {
+            if state.running().all() > 0 || !state.is_connected() {
                 Vec::new()
             } else {
                 unread(state)

@@ -62,7 +62,7 @@ impl Default for PowerOns {
             queue: Mutex::default(),
             ready: Notify::new(),
             waiting: Mutex::default(),
-            batches: Lane::new(Window::new(2, 1, 16)),
+            batches: Lane::new(Window::new(1, 2, 16)),
         }
     }
 }
@@ -200,18 +200,23 @@ pub async fn send_batches(vcenter: Arc<VCenter>) {
         vcenter.power_ons.ready.notified().await;
         sleep(GATHER).await;
         for batch in vcenter.power_ons.take() {
-            let turn = vcenter.power_ons.batches.turn().await;
+            let mut turn = vcenter.power_ons.batches.turn().await;
             let sender = Arc::clone(&vcenter);
             vcenter.spawn(async move {
-                send(&sender, &batch).await;
+                if !send(&sender, &batch).await {
+                    turn.fail();
+                }
                 drop(turn);
             });
         }
     }
 }
 
-async fn send(vcenter: &Arc<VCenter>, batch: &[Wanted]) {
-    let Some(first) = batch.first() else { return };
+/// Sends one batch and follows it to its end; says whether vCenter took it.
+async fn send(vcenter: &Arc<VCenter>, batch: &[Wanted]) -> bool {
+    let Some(first) = batch.first() else {
+        return true;
+    };
     let vms: Vec<_> = batch.iter().map(|wanted| wanted.vm.clone()).collect();
     let doing = "switching machines on";
     let call = vcenter.session.run(&first.operation_id, |vim, _| {
@@ -229,7 +234,7 @@ async fn send(vcenter: &Arc<VCenter>, batch: &[Wanted]) {
                 };
                 vcenter.power_ons.fail(vm, why);
             }
-            return;
+            return false;
         }
     };
     match vcenter.tasks.outcome(&task).await {
@@ -238,16 +243,21 @@ async fn send(vcenter: &Arc<VCenter>, batch: &[Wanted]) {
                 .map(|result| PowerOnResult::of(&result))
                 .unwrap_or_default();
             read_result(vcenter, &vms, result);
+            true
         }
         Outcome::Fault(fault) => {
             for vm in &vms {
                 let fault = explain::of_vim(&fault, doing);
                 vcenter.power_ons.fail(vm, Stopped::Fault(Box::new(fault)));
             }
+            false
         }
-        Outcome::Lost => vms
-            .iter()
-            .for_each(|vm| vcenter.power_ons.fail(vm, Stopped::Lost)),
+        Outcome::Lost => {
+            for vm in &vms {
+                vcenter.power_ons.fail(vm, Stopped::Lost);
+            }
+            false
+        }
     }
 }
 

@@ -173,26 +173,8 @@ fn failed(fault: &Fault) -> State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machines::{vm::fixtures, work::Started};
+    use crate::machines::{vm::fixtures, work::fixtures::queued as work};
     use prost_types::Timestamp;
-    use tokio_util::sync::CancellationToken;
-
-    fn work(verb: Verb) -> Work {
-        let started = Started {
-            operation_id: "op".into(),
-            hub_id: "hub".into(),
-            client: "loopback".into(),
-            at: Timestamp::default(),
-        };
-        Work {
-            owner: Owner::default(),
-            name: "pool-n01".into(),
-            folder: "/DC0/vm".into(),
-            spec_hash: "h".into(),
-            operation: started.queued(verb),
-            withdrawn: CancellationToken::new(),
-        }
-    }
 
     fn failed(verb: Verb, reason: Reason) -> Work {
         let mut work = work(verb);

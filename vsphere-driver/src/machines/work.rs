@@ -21,6 +21,15 @@ pub struct Work {
     pub withdrawn: CancellationToken,
 }
 
+/// What work costs, and so for what it queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// It makes machines or switches them on.
+    Make,
+    /// It switches machines off or removes them.
+    Remove,
+}
+
 /// Who began an operation, and when.
 #[derive(Clone, Debug)]
 pub struct Started {
@@ -55,6 +64,11 @@ impl Work {
         self.is_running() && self.verb() == verb
     }
 
+    /// What it queues for; nothing once it has ended.
+    pub fn load(&self) -> Option<Load> {
+        self.is_running().then(|| Load::of(self.verb()))
+    }
+
     /// Why it ended badly, if it did.
     pub fn fault(&self) -> Option<&Fault> {
         self.operation.fault.as_ref()
@@ -80,6 +94,24 @@ impl Work {
         self.operation.state = OperationState::Failed.into();
         self.operation.ended_at = Some(at);
         self.operation.fault = Some(fault);
+    }
+}
+
+// === impl Load ===
+
+impl Load {
+    /// The load of a verb.
+    pub fn of(verb: Verb) -> Self {
+        match verb {
+            Verb::PowerOff | Verb::Delete => Self::Remove,
+            Verb::Create
+            | Verb::PowerOn
+            | Verb::Unspecified
+            | Verb::Adopt
+            | Verb::Release
+            | Verb::EjectIso
+            | Verb::TransferIso => Self::Make,
+        }
     }
 }
 
@@ -111,4 +143,29 @@ pub fn is_conflict(fault: &Fault) -> bool {
             | Reason::ConflictCompanion
             | Reason::MarkCopied
     )
+}
+
+#[cfg(test)]
+pub mod fixtures {
+    //! Work for tests.
+
+    use super::*;
+
+    /// Work that waits for its turn.
+    pub fn queued(verb: Verb) -> Work {
+        let started = Started {
+            operation_id: "op".into(),
+            hub_id: "hub".into(),
+            client: "loopback".into(),
+            at: Timestamp::default(),
+        };
+        Work {
+            owner: Owner::default(),
+            name: "pool-n01".into(),
+            folder: "/DC0/vm".into(),
+            spec_hash: "h".into(),
+            operation: started.queued(verb),
+            withdrawn: CancellationToken::new(),
+        }
+    }
 }

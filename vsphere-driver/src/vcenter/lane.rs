@@ -27,7 +27,7 @@ pub struct Turn {
     lane: Lane,
     since: Instant,
     place: Option<OwnedSemaphorePermit>,
-    counts: bool,
+    failed: bool,
 }
 
 // === impl Lane ===
@@ -51,7 +51,7 @@ impl Lane {
             lane: self.clone(),
             since: Instant::now(),
             place,
-            counts: true,
+            failed: false,
         }
     }
 
@@ -64,11 +64,9 @@ impl Lane {
             .size()
     }
 
-    fn release(&self, place: OwnedSemaphorePermit, took: Option<std::time::Duration>) {
+    fn release(&self, place: OwnedSemaphorePermit, learn: impl FnOnce(&mut Window)) {
         let mut size = self.size.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(took) = took {
-            size.window.learn(took);
-        }
+        learn(&mut size.window);
         let wanted = size.window.size();
         if size.places > wanted {
             size.places -= 1;
@@ -83,17 +81,23 @@ impl Lane {
 // === impl Turn ===
 
 impl Turn {
-    /// How long it took says nothing about vCenter: it failed, or waited for something else.
-    pub fn forget(&mut self) {
-        self.counts = false;
+    /// The work failed: that it ended soon says nothing about vCenter.
+    pub fn fail(&mut self) {
+        self.failed = true;
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
         if let Some(place) = self.place.take() {
-            let took = self.counts.then(|| self.since.elapsed());
-            self.lane.release(place, took);
+            let (took, failed) = (self.since.elapsed(), self.failed);
+            self.lane.release(place, |window| {
+                if failed {
+                    window.learn_from_failure(took);
+                } else {
+                    window.learn(took);
+                }
+            });
         }
     }
 }
@@ -117,9 +121,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn slow_work_takes_places_away_and_quick_work_gives_them_back() {
-        let lane = Lane::new(Window::new(4, 1, 8));
+        let lane = Lane::new(Window::new(1, 4, 8));
         let turns = [lane.turn().await, lane.turn().await];
-        tokio::time::advance(Duration::from_secs(10)).await;
+        tokio::time::advance(Duration::from_secs(20)).await;
         drop(turns);
         assert_eq!(lane.size(), 2);
         for _ in 0..2 {

@@ -1,5 +1,6 @@
 //! What is known of one vCenter: its inventory, its machines, the work on them, and what changed.
 
+use super::works::{Running, Works};
 use crate::{
     changes::Changes,
     inventory::Inventory,
@@ -37,7 +38,7 @@ pub struct State {
     missing: HashSet<MoRef>,
     by_key: HashMap<MachineKey, MoRef>,
     by_name: HashMap<(MoRef, String), MoRef>,
-    work: HashMap<MachineKey, Work>,
+    work: Works,
     absences: HashMap<MachineKey, Absence>,
 }
 
@@ -182,20 +183,19 @@ impl State {
     }
 
     /// How much work goes on.
-    pub fn running_works(&self) -> usize {
-        self.work.values().filter(|work| work.is_running()).count()
+    pub fn running(&self) -> Running {
+        self.work.running()
     }
 
     /// Begins work on a machine, in place of what was done before.
     pub fn begin(&mut self, key: &MachineKey, work: Work) {
-        self.work.insert(key.clone(), work);
+        self.work.put(key, work);
         self.changes.touch(&Identity::Key(key.clone()));
     }
 
     /// Changes the work on a machine, if there is any.
     pub fn change_work(&mut self, key: &MachineKey, change: impl FnOnce(&mut Work)) {
-        if let Some(work) = self.work.get_mut(key) {
-            change(work);
+        if self.work.change(key, change) {
             self.changes.touch(&Identity::Key(key.clone()));
         }
     }
@@ -204,7 +204,7 @@ impl State {
     pub fn end(&mut self, key: &MachineKey, cause: RemovalCause, absence: Option<Absence>) {
         let identity = Identity::Key(key.clone());
         let told = self.changes.revision(&identity) > 0;
-        if told && !self.by_key.contains_key(key) && self.work.contains_key(key) {
+        if told && !self.by_key.contains_key(key) && self.work.get(key).is_some() {
             self.bury(&identity, cause, absence);
         }
         self.work.remove(key);
@@ -247,7 +247,8 @@ impl State {
     pub fn identities(&self) -> impl Iterator<Item = Identity> {
         let unmade = self
             .work
-            .keys()
+            .iter()
+            .map(|(key, _)| key)
             .filter(|key| !self.by_key.contains_key(key));
         let unmade = unmade.map(|key| Identity::Key(key.clone()));
         self.vms

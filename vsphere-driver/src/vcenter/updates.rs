@@ -270,7 +270,7 @@ async fn wait(
 }
 
 fn is_busy(vcenter: &VCenter) -> bool {
-    vcenter.tasks.count() > 0 || vcenter.read(|state| state.running_works() > 0)
+    vcenter.tasks.count() > 0 || vcenter.read(|state| state.running().all() > 0)
 }
 
 /// Takes over one set of updates. Gives the machines that left the view and need proof.

@@ -10,6 +10,7 @@ use crate::{
         job::Job,
         references,
         vm::Identity,
+        work::Load,
         work_request::{ChangeRequest, Reference},
     },
     soap::MoRef,
@@ -32,9 +33,6 @@ pub async fn delete(
     request: ChangeRequest,
 ) -> Result<Results, Fault> {
     vcenter.require_connected().map_err(|fault| *fault)?;
-    vcenter
-        .require_room(request.machines.len())
-        .map_err(|fault| *fault)?;
     let ChangeRequest {
         machines,
         wait,
@@ -42,12 +40,17 @@ pub async fn delete(
     } = request;
     // A plan is answered at once: nothing will come of it.
     let wait = if validate_only { Duration::ZERO } else { wait };
+    let begins = if validate_only { 0 } else { machines.len() };
+    let room = vcenter
+        .make_room(Load::Remove, |_| begins)
+        .map_err(|fault| *fault)?;
     let decide = |reference: Reference| one(vcenter, caller, reference, validate_only);
     let decided = stream::iter(machines)
         .map(decide)
         .buffered(PROOFS)
         .collect()
         .await;
+    drop(room);
     Ok(results(vcenter, decided, wait, |state, _| {
         state == VirtualMachineState::Gone
     })

@@ -9,13 +9,19 @@ use crate::{
         job::Job,
         power,
         view::planned,
+        work::{Load, Work},
         work_request::{EnsureRequest, Wish},
     },
     placement::Placement,
     soap::MoRef,
     vcenter::{VCenter, state::State},
 };
-use contract::v1::{EnsurePlan, Fault, PlacementReport, Verb, VirtualMachine, VirtualMachineState};
+use contract::{
+    identity::MachineKey,
+    v1::{
+        EnsurePlan, Fault, PlacementReport, PowerState, Verb, VirtualMachine, VirtualMachineState,
+    },
+};
 use std::sync::Arc;
 
 /// What an Ensure gives.
@@ -39,8 +45,8 @@ pub async fn ensure(
     if request.validate_only {
         return plan(vcenter, caller, request).await;
     }
-    vcenter
-        .require_room(request.wishes.len())
+    let room = vcenter
+        .make_room(Load::Make, |state| unfinished(state, &request.wishes))
         .map_err(|fault| *fault)?;
     let operation_id = &caller.operation_id;
     let placement = place::require(vcenter, &request.spec, operation_id).await?;
@@ -64,12 +70,24 @@ pub async fn ensure(
         .iter()
         .map(|wish| begin(vcenter, caller, &owner, wish, &plan))
         .collect();
+    drop(room);
     let results = results(vcenter, decided, wait, is_goal).await;
     Ok(Ensured {
         results,
         folder: path,
         plan: None,
     })
+}
+
+/// How many of the machines are neither on nor being worked on.
+fn unfinished(state: &State, wishes: &[Wish]) -> usize {
+    let is_on = |key: &MachineKey| {
+        let vm = state.by_key(key).map(|(_, vm)| vm);
+        vm.is_some_and(|vm| vm.power == PowerState::On)
+    };
+    let is_running = |key: &MachineKey| state.work(key).is_some_and(Work::is_running);
+    let unfinished = |wish: &&Wish| !is_on(&wish.key) && !is_running(&wish.key);
+    wishes.iter().filter(unfinished).count()
 }
 
 /// Done when it is on, or when it is somebody else's to say what becomes of it.

@@ -8,6 +8,7 @@ use crate::{
         job::Job,
         power, references,
         vm::{Identity, Vm},
+        work::Load,
         work_request::{ChangeRequest, Reference, Wanted},
     },
     soap::MoRef,
@@ -24,9 +25,6 @@ pub async fn switch(
     wanted: Wanted,
 ) -> Result<Results, Fault> {
     vcenter.require_connected().map_err(|fault| *fault)?;
-    vcenter
-        .require_room(request.machines.len())
-        .map_err(|fault| *fault)?;
     let ChangeRequest {
         machines,
         wait,
@@ -34,10 +32,15 @@ pub async fn switch(
     } = request;
     // A plan is answered at once: nothing will come of it.
     let wait = if validate_only { Duration::ZERO } else { wait };
+    let begins = if validate_only { 0 } else { machines.len() };
+    let room = vcenter
+        .make_room(Load::of(verb(wanted)), |_| begins)
+        .map_err(|fault| *fault)?;
     let one = |reference| {
         vcenter.write(|state| one(vcenter, caller, state, reference, (wanted, validate_only)))
     };
     let decided: Vec<_> = machines.iter().map(one).collect();
+    drop(room);
     let power = PowerState::from(wanted);
     Ok(results(vcenter, decided, wait, |_, machine| {
         machine.power_state() == power && !is_under_way(machine)
@@ -62,10 +65,7 @@ fn one(
         return refuse(Fault::new(Reason::AbsenceUnproven, what));
     };
     let mut decided = Decided::keep(key.clone(), told);
-    let verb = match wanted {
-        Wanted::On => Verb::PowerOn,
-        Wanted::Off => Verb::PowerOff,
-    };
+    let verb = verb(wanted);
     match decide::switch(state, &key, wanted.into()) {
         Switch::Keep => {}
         Switch::Refuse(fault) => decided.fault = Some(*fault),
@@ -85,6 +85,13 @@ fn one(
     decided
 }
 
+fn verb(wanted: Wanted) -> Verb {
+    match wanted {
+        Wanted::On => Verb::PowerOn,
+        Wanted::Off => Verb::PowerOff,
+    }
+}
+
 async fn run(job: Job, moref: MoRef) {
     job.step(job.verb);
     if job.verb == Verb::PowerOn {
@@ -100,10 +107,13 @@ async fn run(job: Job, moref: MoRef) {
             )),
         };
     }
-    let turn = job.vcenter.removals.turn().await;
+    let mut turn = job.vcenter.removals.turn().await;
     match power::off(&job.vcenter, &moref, &job.name, &job.operation_id).await {
         Ok(()) => job.succeed(),
-        Err(fault) => job.fail(fault),
+        Err(fault) => {
+            turn.fail();
+            job.fail(fault);
+        }
     }
     drop(turn);
 }
