@@ -152,6 +152,7 @@ async fn work<D: Driver>(
 impl<D: Driver> Work<'_, D> {
     async fn run(&self, memory: &mut Memory) -> Result<(bool, Action), Error> {
         let sight = self.look();
+        self.count_faults(memory, &sight);
         memory.rest_on(&self.wish, &sight);
         self.check(&sight, memory).await;
 
@@ -165,6 +166,7 @@ impl<D: Driver> Work<'_, D> {
 
         // What was answered is part of what is seen now.
         let sight = self.look();
+        self.count_faults(memory, &sight);
         let (_, old) = memory.status(self.template);
         let seen = self.seen(&sight, &old, memory);
         let next = plan(&seen);
@@ -178,6 +180,12 @@ impl<D: Driver> Work<'_, D> {
     fn look(&self) -> Sight {
         let template = self.wish.companion_name();
         self.link.look(&self.wish.owner.uid, &template)
+    }
+
+    fn count_faults(&self, memory: &mut Memory, sight: &Sight) {
+        for word in memory.new_faults(sight) {
+            self.ctx.metrics.fault(word);
+        }
     }
 
     /// Looks up names and ISO, where that is due and of use.

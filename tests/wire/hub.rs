@@ -60,6 +60,12 @@ impl Hub {
         self.lab.kubectl(arguments).await.unwrap();
     }
 
+    /// What kubectl prints, also where it fails.
+    pub(crate) async fn kubectl_output(&self, arguments: &[&str]) -> String {
+        let printed = self.lab.kubectl(arguments).await;
+        printed.unwrap_or_else(|error| error.to_string())
+    }
+
     /// Changes the template by a merge patch.
     pub(crate) async fn patch(&self, patch: &Value) {
         let patch = patch.to_string();

@@ -8,6 +8,7 @@
 )]
 
 mod callers;
+mod catalogue;
 mod faults;
 mod hub;
 mod machines;

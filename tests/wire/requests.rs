@@ -11,6 +11,7 @@ pub(crate) const WATCH: &str = "vsphere.driver.v1.VirtualMachines/WatchVirtualMa
 pub(crate) const CONNECT: &str = "vsphere.driver.v1.VCenters/ConnectVCenter";
 pub(crate) const DISCONNECT: &str = "vsphere.driver.v1.VCenters/DisconnectVCenter";
 pub(crate) const VCENTER: &str = "vsphere.driver.v1.VCenters/GetVCenter";
+pub(crate) const VCENTERS: &str = "vsphere.driver.v1.VCenters/ListVCenters";
 pub(crate) const PLACEMENT: &str = "vsphere.driver.v1.VCenters/CheckPlacement";
 pub(crate) const ISO: &str = "vsphere.driver.v1.Isos/EnsureIso";
 

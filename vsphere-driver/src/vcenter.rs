@@ -16,6 +16,7 @@ pub mod works;
 use crate::{
     config::Trust,
     machines::{power::PowerOns, work::Load},
+    soap::{MoRef, VimFault},
 };
 use contract::v1::{self as pb, ConnectionState, Fault, Freshness, Reason, TrustKind};
 use lane::Lane;
@@ -210,12 +211,12 @@ impl VCenter {
     /// Waits for a task of vCenter and gives its fault as ours.
     pub async fn outcome(
         &self,
-        task: &crate::soap::MoRef,
+        task: &MoRef,
         doing: &str,
     ) -> Result<Option<crate::soap::Element>, Fault> {
         match self.tasks.outcome(task).await {
             Outcome::Success(result) => Ok(result),
-            Outcome::Fault(fault) => Err(explain::of_vim(&fault, doing)),
+            Outcome::Fault(fault) => Err(self.explain_vim(&fault, doing)),
             Outcome::Lost => {
                 let what = format!("{doing}: vCenter no longer knows the task");
                 Err(Fault::new(Reason::OutcomeUnknown, what))
@@ -225,7 +226,17 @@ impl VCenter {
 
     /// The fault for a call that failed while `doing` something.
     pub fn explain(&self, failure: &Failure, doing: &str) -> Fault {
-        failure.explain(doing, &self.session.server())
+        match failure.vim() {
+            Some(fault) => self.explain_vim(fault, doing),
+            None => failure.explain(doing, &self.session.server()),
+        }
+    }
+
+    /// The fault for a vSphere fault that came while `doing` something.
+    pub fn explain_vim(&self, fault: &VimFault, doing: &str) -> Fault {
+        let path = |object: MoRef| self.read(|state| state.path(&object));
+        let path = fault.object().and_then(path);
+        explain::of_vim(fault, doing, path.as_deref())
     }
 
     // --- Hubs ---

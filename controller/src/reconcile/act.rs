@@ -83,7 +83,8 @@ fn take<D: Driver>(
         Ok(answers) => {
             memory.attempts.succeeded(call);
             for (task, answer) in tasks.zip(&answers) {
-                if let Some(fault) = &answer.fault {
+                // That of a machine is counted where the machine is seen.
+                if let (Some(fault), None) = (&answer.fault, &answer.machine.fault) {
                     work.ctx.metrics.fault(fault.word);
                 }
                 note(&mut memory.attempts, task, answer, now);

@@ -3,12 +3,13 @@
 use super::{attempts::Attempts, checks::Checks};
 use crate::{
     crd::{VMwareNodePoolTemplate, VMwareNodePoolTemplateStatus},
+    driver::Fault,
     link::{Connection, Sight},
     wish::Wish,
 };
 use jiff::Timestamp;
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -30,6 +31,8 @@ pub struct Memory {
     pub(super) checks: Option<Checks>,
     basis: Option<Basis>,
     live: bool,
+    /// Faults of machines that were counted and are still told, by slot.
+    counted: BTreeMap<i32, Fault>,
 }
 
 /// What the attempts and checks rest on: if it changes, all is tried at once.
@@ -70,6 +73,17 @@ impl Memory {
             Some((version, status)) if *version >= cached => (*version, status.clone()),
             _ => (cached, template.status.clone().unwrap_or_default()),
         }
+    }
+
+    /// The words of faults that are told of machines and were not before. One that is over and comes
+    /// again is another.
+    pub(super) fn new_faults(&mut self, sight: &Sight) -> Vec<&'static str> {
+        let machines = sight.owner.machines.iter();
+        let told = machines.filter_map(|(slot, machine)| Some((*slot, machine.fault.clone()?)));
+        let before = std::mem::replace(&mut self.counted, told.collect());
+        let new = |(slot, fault): &(&i32, &Fault)| before.get(slot) != Some(fault);
+        let new = self.counted.iter().filter(new);
+        new.map(|(_, fault)| fault.word).collect()
     }
 
     /// Notes a status that was written, as the API server returned it.
@@ -114,7 +128,10 @@ fn version(template: &VMwareNodePoolTemplate) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::template;
+    use crate::{
+        driver::{Retry, State},
+        fixtures::{fault, template, world::World},
+    };
     use serde_json::json;
 
     const T0: Timestamp = Timestamp::UNIX_EPOCH;
@@ -145,5 +162,24 @@ mod tests {
         let second = Timestamp::from_second(1).unwrap();
         assert_eq!(memory.not_before(T0), Some(second));
         assert_eq!(memory.not_before(second), None);
+    }
+
+    #[test]
+    fn a_fault_of_a_machine_is_counted_once_each_time_that_it_comes() {
+        let mut memory = Memory::default();
+        let mut world = World::new(1, &[(1, State::Failed)]);
+        let mut counted = |fault: Option<Fault>| {
+            world.machine(1).fault = fault;
+            memory.new_faults(&world.sight).len()
+        };
+        let other = Fault {
+            message: "another".into(),
+            ..fault(Retry::Slow)
+        };
+        assert_eq!(counted(Some(fault(Retry::Slow))), 1);
+        assert_eq!(counted(Some(fault(Retry::Slow))), 0);
+        assert_eq!(counted(Some(other)), 1);
+        assert_eq!(counted(None), 0);
+        assert_eq!(counted(Some(fault(Retry::Slow))), 1);
     }
 }

@@ -64,14 +64,24 @@ async fn answer(
     Ok(response)
 }
 
-/// Gives an order to the service at `address`.
+/// Sends an order, and returns what is answered.
 pub async fn ask(address: SocketAddr, method: Method, path: &str, body: &Value) -> Result<Value> {
-    let io = |source| Error::Io {
-        doing: format!("asking the lab at {address}"),
-        source,
-    };
-    let http = |error: hyper::Error| io(std::io::Error::other(error));
-    let stream = TcpStream::connect(address).await.map_err(io)?;
+    let text = send(address, method, path, body.to_string()).await?;
+    if text.is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_str(&text).map_err(|error| io(address, error.into()))
+}
+
+/// Reads the text that is served under a path.
+pub async fn get(address: SocketAddr, path: &str) -> Result<String> {
+    send(address, Method::GET, path, String::new()).await
+}
+
+async fn send(address: SocketAddr, method: Method, path: &str, body: String) -> Result<String> {
+    let http = |error: hyper::Error| io(address, std::io::Error::other(error));
+    let stream = TcpStream::connect(address).await;
+    let stream = stream.map_err(|error| io(address, error))?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(http)?;
@@ -80,26 +90,23 @@ pub async fn ask(address: SocketAddr, method: Method, path: &str, body: &Value) 
         .method(method)
         .uri(path)
         .header(http::header::HOST, "localhost")
-        .body(Full::new(Bytes::from(body.to_string())))
-        .map_err(|error| io(std::io::Error::other(error)))?;
+        .body(Full::new(Bytes::from(body)))
+        .map_err(|error| io(address, std::io::Error::other(error)))?;
     let response = sender.send_request(request).await.map_err(http)?;
     let accepted = response.status().is_success();
-    let said = response
-        .into_body()
-        .collect()
-        .await
-        .map_err(http)?
-        .to_bytes();
-    let text = String::from_utf8_lossy(&said).trim().to_owned();
-    if !accepted {
-        return Err(Error::Refused(format!(
-            "the lab at {address} refused: {text}"
-        )));
+    let said = response.into_body().collect().await.map_err(http)?;
+    let text = String::from_utf8_lossy(&said.to_bytes()).trim().to_owned();
+    if accepted {
+        return Ok(text);
     }
-    if text.is_empty() {
-        return Ok(Value::Null);
+    Err(Error::Refused(format!("{address} refused: {text}")))
+}
+
+fn io(address: SocketAddr, source: std::io::Error) -> Error {
+    Error::Io {
+        doing: format!("asking {address}"),
+        source,
     }
-    serde_json::from_str(&text).map_err(|error| io(error.into()))
 }
 
 /// Binds a listener, and says where it is.

@@ -5,7 +5,7 @@ use crate::{
     inventory::properties::{apply_to_vm, of_machines},
     placement::Placement,
     soap::{MoRef, config_spec::ConfigSpec, property_collector::FilterSpec, search::UuidKind},
-    vcenter::{VCenter, explain, state::State, tasks::Outcome},
+    vcenter::{VCenter, state::State, tasks::Outcome},
 };
 use contract::v1::{Fault, Ownership, Reason, Verb, VirtualMachineSpec};
 use std::{sync::Arc, time::Duration};
@@ -122,7 +122,7 @@ async fn attempt(job: &Job, plan: &Plan, spec: &ConfigSpec) -> Attempt {
             None => Attempt::Unsure,
         },
         Outcome::Fault(fault) if fault.is("DuplicateName") => Attempt::NameTaken,
-        Outcome::Fault(fault) => Attempt::Failed(explain::of_vim(&fault, &doing)),
+        Outcome::Fault(fault) => Attempt::Failed(vcenter.explain_vim(&fault, &doing)),
         Outcome::Lost => Attempt::Unsure,
     }
 }

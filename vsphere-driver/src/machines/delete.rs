@@ -3,7 +3,7 @@
 use super::{absence, job::Job, power};
 use crate::{
     soap::MoRef,
-    vcenter::{explain, state::State, tasks::Outcome},
+    vcenter::{state::State, tasks::Outcome},
 };
 use contract::v1::{Absence, Fault, PowerState, Reason};
 use std::time::Duration;
@@ -104,7 +104,7 @@ async fn remove_once(job: &Job, moref: &MoRef) -> Result<(), Fault> {
         .map_err(|failure| vcenter.explain(&failure, &doing))?;
     match vcenter.tasks.outcome(&task).await {
         Outcome::Success(_) => Ok(()),
-        Outcome::Fault(fault) => Err(explain::of_vim(&fault, &doing)),
+        Outcome::Fault(fault) => Err(vcenter.explain_vim(&fault, &doing)),
         Outcome::Lost => Err(Fault::new(Reason::OutcomeUnknown, doing)),
     }
 }

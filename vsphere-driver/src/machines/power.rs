@@ -3,7 +3,7 @@
 use super::job::Job;
 use crate::{
     soap::{MoRef, power_on::PowerOnResult},
-    vcenter::{VCenter, explain, lane::Lane, state::State, tasks::Outcome, window::Window},
+    vcenter::{VCenter, lane::Lane, state::State, tasks::Outcome, window::Window},
 };
 use contract::v1::{Fault, PowerState, Reason};
 use std::{
@@ -110,7 +110,7 @@ pub async fn off(vcenter: &VCenter, vm: &MoRef, name: &str, operation: &str) -> 
     match vcenter.tasks.outcome(&task).await {
         Outcome::Success(_) => Ok(()),
         Outcome::Fault(fault) if fault.existing_state() == Some("poweredOff") => Ok(()),
-        Outcome::Fault(fault) => Err(explain::of_vim(&fault, &doing)),
+        Outcome::Fault(fault) => Err(vcenter.explain_vim(&fault, &doing)),
         Outcome::Lost => {
             let what = format!("{doing}: vCenter no longer knows the task");
             Err(Fault::new(Reason::OutcomeUnknown, what))
@@ -247,7 +247,7 @@ async fn send(vcenter: &Arc<VCenter>, batch: &[Wanted]) -> bool {
         }
         Outcome::Fault(fault) => {
             for vm in &vms {
-                let fault = explain::of_vim(&fault, doing);
+                let fault = vcenter.explain_vim(&fault, doing);
                 vcenter.power_ons.fail(vm, Stopped::Fault(Box::new(fault)));
             }
             false
@@ -269,7 +269,7 @@ fn read_result(vcenter: &Arc<VCenter>, vms: &[MoRef], result: PowerOnResult) {
         recommendations,
     } = result;
     for refused in &not_attempted {
-        let fault = explain::of_vim(&refused.fault, "switching a machine on");
+        let fault = vcenter.explain_vim(&refused.fault, "switching a machine on");
         vcenter
             .power_ons
             .fail(&refused.vm, Stopped::Fault(Box::new(fault)));
@@ -310,7 +310,7 @@ async fn follow(vcenter: Arc<VCenter>, vm: MoRef, task: MoRef) {
             expect_on(vcenter, vm).await;
         }
         Outcome::Fault(fault) => {
-            let fault = explain::of_vim(&fault, "switching a machine on");
+            let fault = vcenter.explain_vim(&fault, "switching a machine on");
             vcenter.power_ons.fail(&vm, Stopped::Fault(Box::new(fault)));
         }
         Outcome::Lost => vcenter.power_ons.fail(&vm, Stopped::Lost),

@@ -12,7 +12,7 @@ use contract::{
 /// The fault for a call that failed while `doing` something, `creating pool-n01`.
 pub fn of_error(error: &Error, doing: &str, server: &str) -> Fault {
     match error {
-        Error::Fault(fault) => of_vim(fault, doing),
+        Error::Fault(fault) => of_vim(fault, doing, None),
         Error::Unreachable { .. } | Error::Lost { .. } => {
             let what = format!(
                 "{doing}: no connection to vCenter {server} ({})",
@@ -51,8 +51,28 @@ pub fn of_error(error: &Error, doing: &str, server: &str) -> Fault {
     }
 }
 
-/// The fault for a vSphere fault that came while `doing` something.
-pub fn of_vim(fault: &VimFault, doing: &str) -> Fault {
+/// What a fault says beside its type: a key of our metadata, and where vSphere has it. A key that the
+/// reason does not list is left out.
+const DETAILS: [(&str, &str); 14] = [
+    ("name", "name"),
+    // An InvalidDatastore has its name and a reference that is called `datastore`, which it may leave out.
+    ("datastore", "name"),
+    ("datastore", "datastoreName"),
+    ("datastore", "datastore"),
+    ("path", "file"),
+    ("property", "invalidProperty"),
+    ("property", "property"),
+    ("device", "deviceIndex"),
+    ("power_state", "existingState"),
+    ("task", "task"),
+    ("source", "source"),
+    ("asked", "requested"),
+    ("available", "unreserved"),
+    ("host", "hostName"),
+];
+
+/// The fault for a vSphere fault that came while `doing` something, about the object at `path`.
+pub fn of_vim(fault: &VimFault, doing: &str, path: Option<&str>) -> Fault {
     let found = fault.types().find_map(reason::of_vsphere_fault);
     let reason = found.unwrap_or(Reason::VsphereFault);
     let text = if fault.message.is_empty() {
@@ -64,25 +84,27 @@ pub fn of_vim(fault: &VimFault, doing: &str) -> Fault {
     let mut fields = Vec::new();
     if let Some(privilege) = fault.privileges().next() {
         what = format!("{doing}: the account lacks the privilege {privilege}");
-        fields.push(("privilege", privilege.to_owned()));
+        fields.push(("privilege", privilege));
     }
-    if let Some(object) = fault.object() {
-        what = format!("{what} on the {} `{}`", kind_of(&object), object.id);
-        fields.push(("object", object.id.to_string()));
+    let object = fault.object();
+    if let Some(object) = &object {
+        let kind = kind_of(object);
+        what = match path {
+            Some(path) => format!("{what} on the {kind} `{path}` ({})", object.id),
+            None => format!("{what} on the {kind} `{}`", object.id),
+        };
+        fields.push(("object", &object.id));
+        fields.extend(path.map(|path| ("path", path)));
     }
-    for (key, value) in [
-        ("path", fault.file()),
-        ("property", fault.property()),
-        ("power_state", fault.existing_state()),
-        ("name", fault.name()),
-    ] {
-        fields.extend(value.map(|value| (key, value.to_owned())));
-    }
+    let details = DETAILS.iter().map(|(key, at)| (*key, fault.detail.str(at)));
+    fields.extend(details.filter_map(|(key, value)| Some((key, value?))));
     let known = reason.row().metadata;
-    let listed = fields.into_iter().filter(|(key, _)| known.contains(key));
-    let explained = listed.fold(Fault::new(reason, what), |f, (key, value)| {
-        f.with(key, value)
-    });
+    let mut explained = Fault::new(reason, what);
+    for (key, value) in fields {
+        if known.contains(&key) && !value.is_empty() && !explained.metadata.contains_key(key) {
+            explained = explained.with(key, value);
+        }
+    }
     explained.because_of(&*fault.type_name)
 }
 

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     secret::Secret,
     soap::{
-        Error, Server, ServiceContent,
+        Error, Server, ServiceContent, VimFault,
         property_collector::{FilterSpec, ObjectContent},
         session::UserSession,
         trust::SeenCertificate,
@@ -293,6 +293,14 @@ impl Failure {
         match self {
             Self::Call(error) => explain::of_error(error, doing, server),
             Self::NoSession(fault) => (**fault).clone(),
+        }
+    }
+
+    /// The vSphere fault, if vCenter answered with one.
+    pub fn vim(&self) -> Option<&VimFault> {
+        match self {
+            Self::Call(error) => error.fault(),
+            Self::NoSession(_) => None,
         }
     }
 

@@ -257,6 +257,16 @@ impl State {
             .chain(unmade)
     }
 
+    /// Where an object is in the inventory, if it is in sight.
+    pub fn path(&self, object: &MoRef) -> Option<String> {
+        if let Some(vm) = self.vms.get(object) {
+            let folder = vm.parent.as_ref().map(|folder| self.inventory.path(folder));
+            return Some(format!("{}/{}", folder.unwrap_or_default(), vm.name));
+        }
+        let is_seen = self.inventory.get(object).is_some();
+        is_seen.then(|| self.inventory.path(object))
+    }
+
     fn with_seen<T>(&self, moref: &MoRef, tell: impl FnOnce(Seen<'_>) -> T) -> Option<T> {
         let vm = self.vms.get(moref)?;
         let folder = vm.parent.as_ref().map(|folder| self.inventory.path(folder));
