@@ -47,6 +47,16 @@ pub(crate) struct Args {
     #[arg(long, env = "LEASE_NAMESPACE")]
     pub(crate) lease_namespace: Option<String>,
 
+    /// Seconds after which another may take a Lease whose holder gives no sign of life.
+    #[arg(
+        long,
+        env = "LEASE_DURATION",
+        value_name = "SECONDS",
+        default_value_t = 15,
+        value_parser = clap::value_parser!(u16).range(2..=3600)
+    )]
+    pub(crate) lease_duration: u16,
+
     /// Identity of this hub towards the driver; by default the UID of the namespace `kube-system`.
     #[arg(long, env = "HUB_ID", value_parser = hub_id)]
     pub(crate) hub_id: Option<String>,

@@ -8,7 +8,7 @@ use clap::Parser as _;
 use controller::{
     context::{Context, Program},
     driver::{Caller, GrpcDriver, Transport},
-    leader::Leases,
+    leader::{Leases, Pace, Place},
     metrics::Metrics,
     run::run,
     serve,
@@ -90,29 +90,83 @@ async fn control(args: Args) -> anyhow::Result<()> {
         }
     };
     metrics.leads(true);
-    let (wake, woken) = mpsc::unbounded_channel();
-    let program = Program {
+    let work = Work {
         client,
-        caller: Caller { hub_id, epoch },
         metrics,
-        wake,
-        now,
+        driver,
+        leases,
+        stop,
     };
-    let context = Arc::new(Context::new(program, driver));
-    let woken = UnboundedReceiverStream::new(woken);
-    let outcome = tokio::select! {
-        () = run(context.clone(), woken, stop.cancelled_owned()) => Ok(()),
-        () = lost(leases.as_ref()) => Err(anyhow!("the right to act was lost")),
-        () = context.links.deposed().cancelled() => Err(anyhow!("another leader has taken over")),
-    };
-    if timeout(GRACE, context.links.stop()).await.is_err() {
-        tracing::warn!("Logging out took too long");
-    }
-    if let (Ok(()), Some(leases)) = (&outcome, &leases) {
+    let outcome = work.lead(Caller { hub_id, epoch }).await;
+    if let (Ok(()), Some(leases)) = (&outcome, &work.leases) {
         leases.release().await;
     }
     tracing::info!("Stopped");
     outcome
+}
+
+/// What a leader works with.
+struct Work {
+    client: Client,
+    metrics: Metrics,
+    driver: GrpcDriver,
+    leases: Option<Leases>,
+    stop: CancellationToken,
+}
+
+/// Why a leader's epoch is over.
+enum Over {
+    Stopped,
+    Lost,
+    /// The driver has seen this one, which is later.
+    Challenged(i32),
+}
+
+impl Work {
+    /// Acts until it is asked to stop, or another leads.
+    async fn lead(&self, mut caller: Caller) -> anyhow::Result<()> {
+        loop {
+            match self.act(caller.clone()).await {
+                Over::Stopped => return Ok(()),
+                Over::Lost => return Err(anyhow!("the right to act was lost")),
+                Over::Challenged(highest) => {
+                    caller.epoch = Some(self.raise(highest).await?);
+                }
+            }
+        }
+    }
+
+    /// Acts in one epoch. All that was learned in it goes with it.
+    async fn act(&self, caller: Caller) -> Over {
+        let (wake, woken) = mpsc::unbounded_channel();
+        let program = Program {
+            client: self.client.clone(),
+            caller,
+            metrics: self.metrics.clone(),
+            wake,
+            now,
+        };
+        let context = Arc::new(Context::new(program, self.driver.clone()));
+        let woken = UnboundedReceiverStream::new(woken);
+        let over = tokio::select! {
+            () = run(context.clone(), woken, self.stop.clone().cancelled_owned()) => Over::Stopped,
+            () = lost(self.leases.as_ref()) => Over::Lost,
+            highest = context.links.challenged() => Over::Challenged(highest),
+        };
+        if timeout(GRACE, context.links.stop()).await.is_err() {
+            tracing::warn!("Logging out took too long");
+        }
+        over
+    }
+
+    /// The next epoch, above one that the driver has seen, if the Lease is still ours.
+    async fn raise(&self, highest: i32) -> anyhow::Result<i32> {
+        let raised = match &self.leases {
+            Some(leases) => leases.raise(highest).await,
+            None => None,
+        };
+        raised.ok_or_else(|| anyhow!("another leader has taken over"))
+    }
 }
 
 /// Serves metrics and probes; the probe for readiness answers by the flag that is returned.
@@ -135,7 +189,12 @@ fn leases(args: &Args, client: &Client, hub_id: &str) -> Leases {
     let namespace = args.lease_namespace.as_deref();
     let namespace = namespace.unwrap_or_else(|| client.default_namespace());
     let identity = format!("{hub_id}_{}", Uuid::new_v4());
-    Leases::new(client, namespace, &identity, now)
+    let place = Place {
+        namespace,
+        identity: &identity,
+        pace: Pace::new(args.lease_duration),
+    };
+    Leases::new(client, &place, now)
 }
 
 /// Returns when a Lease is lost; never without one.

@@ -216,7 +216,7 @@ impl<D: Driver> Work<'_, D> {
     fn heed(&self, fault: &Fault) {
         match fault.kind {
             Kind::VcenterUnknown => self.link.forgotten(),
-            Kind::StaleEpoch => self.ctx.links.deposed().cancel(),
+            Kind::StaleEpoch { highest } => self.ctx.links.challenge(highest),
             Kind::Unreachable | Kind::Other => {}
         }
     }

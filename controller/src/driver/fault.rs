@@ -38,8 +38,11 @@ pub enum Retry {
 pub enum Kind {
     /// The driver does not know the vCenter: it was restarted.
     VcenterUnknown,
-    /// Another leader has taken over.
-    StaleEpoch,
+    /// The driver has seen a later epoch than ours.
+    StaleEpoch {
+        /// The highest that it has seen; `i32::MAX` if it did not say.
+        highest: i32,
+    },
     /// The driver itself cannot be reached.
     Unreachable,
     /// Any other: its retry class says all.

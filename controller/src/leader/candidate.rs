@@ -9,14 +9,15 @@ use kube::{
     Api, Client,
     api::{ObjectMeta, PostParams},
 };
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::{Instant, sleep};
 
-/// Others wait this long for a sign of life.
-const DURATION: SignedDuration = SignedDuration::from_secs(15);
-/// A holder that could not renew for this long has lost it.
-const DEADLINE: Duration = Duration::from_secs(10);
-const RENEW: Duration = Duration::from_secs(2);
+use super::{Pace, Place};
+
+/// How long the holder of a Lease waits that does not say it.
+const USUAL: SignedDuration = SignedDuration::from_secs(15);
+/// How often a write is tried again after another write came first.
+const ATTEMPTS: usize = 5;
 
 /// A Lease that this process may hold.
 #[derive(Clone, Debug)]
@@ -24,7 +25,9 @@ pub(super) struct Candidate {
     leases: Api<Lease>,
     name: &'static str,
     identity: String,
+    pace: Pace,
     now: fn() -> Timestamp,
+    observed: Arc<Mutex<Option<Observed>>>,
 }
 
 /// What was seen of the holder, and since when by our own clock: theirs may be wrong.
@@ -32,6 +35,14 @@ pub(super) struct Candidate {
 struct Observed {
     spec: LeaseSpec,
     at: Timestamp,
+}
+
+/// What became of raising the epoch.
+enum Raise {
+    Done(i32),
+    NotOurs,
+    /// Somebody wrote first: it may have been a renewal of our own.
+    Conflict,
 }
 
 /// What to do about a Lease.
@@ -47,9 +58,9 @@ enum Step {
 
 fn step(spec: &LeaseSpec, identity: &str, observed_at: Timestamp, now: Timestamp) -> Step {
     let holder = spec.holder_identity.as_deref().unwrap_or_default();
-    let seconds = spec.lease_duration_seconds.map_or(DURATION, |seconds| {
-        SignedDuration::from_secs(seconds.into())
-    });
+    let seconds = spec
+        .lease_duration_seconds
+        .map_or(USUAL, |seconds| SignedDuration::from_secs(seconds.into()));
     let silent = now.duration_since(observed_at) > seconds;
     let next = spec.lease_transitions.unwrap_or_default().saturating_add(1);
     match () {
@@ -65,24 +76,38 @@ impl Candidate {
     /// A candidate for the Lease of this name.
     pub(super) fn new(
         client: Client,
-        namespace: &str,
         name: &'static str,
-        identity: &str,
+        at: &Place<'_>,
         now: fn() -> Timestamp,
     ) -> Self {
         Self {
-            leases: Api::namespaced(client, namespace),
+            leases: Api::namespaced(client, at.namespace),
             name,
-            identity: identity.into(),
+            identity: at.identity.into(),
+            pace: at.pace,
             now,
+            observed: Arc::default(),
+        }
+    }
+
+    /// Watches the holder for signs of life, for ever, without taking anything.
+    pub(super) async fn observe(&self) {
+        loop {
+            match self.leases.get_opt(self.name).await {
+                Ok(Some(lease)) => {
+                    self.note(&lease.spec.unwrap_or_default(), (self.now)());
+                }
+                // Whoever acquires it then meets the same, and tells.
+                Ok(None) | Err(_) => {}
+            }
+            sleep(self.pace.interval()).await;
         }
     }
 
     /// Waits until the Lease is held, and says how often it has changed hands.
     pub(super) async fn acquire(&self) -> i32 {
-        let mut observed = None;
         loop {
-            match self.try_acquire(&mut observed).await {
+            match self.try_acquire().await {
                 Ok(Some(epoch)) => {
                     tracing::info!(lease = self.name, epoch, "Lease taken");
                     return epoch;
@@ -93,15 +118,15 @@ impl Candidate {
                     tracing::warn!(lease = self.name, error, "Taking the Lease failed");
                 }
             }
-            sleep(RENEW).await;
+            sleep(self.pace.interval()).await;
         }
     }
 
     /// Renews the Lease, and returns when it is lost.
     pub(super) async fn hold(&self) {
         let mut renewed = Instant::now();
-        while renewed.elapsed() < DEADLINE {
-            sleep(RENEW).await;
+        while renewed.elapsed() < self.pace.deadline() {
+            sleep(self.pace.interval()).await;
             match self.renew().await {
                 Ok(true) => renewed = Instant::now(),
                 Ok(false) => break,
@@ -131,25 +156,73 @@ impl Candidate {
         }
     }
 
-    async fn try_acquire(
-        &self,
-        observed: &mut Option<Observed>,
-    ) -> Result<Option<i32>, kube::Error> {
+    /// Moves the transitions above this number, and returns them; `None` if the Lease is not ours.
+    pub(super) async fn raise(&self, above: i32) -> Option<i32> {
+        for _ in 0..ATTEMPTS {
+            match self.try_raise(above).await {
+                Ok(Raise::Done(transitions)) => {
+                    tracing::warn!(
+                        lease = self.name,
+                        seen = above,
+                        epoch = transitions,
+                        "Lease began anew; its epoch was moved above the one that was seen"
+                    );
+                    return Some(transitions);
+                }
+                Ok(Raise::NotOurs) => return None,
+                Ok(Raise::Conflict) => {}
+                Err(error) => {
+                    let error = format!("{:#}", anyhow::Error::new(error));
+                    tracing::warn!(lease = self.name, error, "Raising the epoch failed");
+                    sleep(self.pace.interval()).await;
+                }
+            }
+        }
+        None
+    }
+
+    async fn try_raise(&self, above: i32) -> Result<Raise, kube::Error> {
+        let now = (self.now)();
+        let Some(mut lease) = self.leases.get_opt(self.name).await? else {
+            return Ok(Raise::NotOurs);
+        };
+        let spec = lease.spec.clone().unwrap_or_default();
+        let next = above.checked_add(1);
+        let (true, Some(next)) = (spec.holder_identity.as_ref() == Some(&self.identity), next)
+        else {
+            return Ok(Raise::NotOurs);
+        };
+        let transitions = next.max(spec.lease_transitions.unwrap_or_default());
+        lease.spec = Some(LeaseSpec {
+            acquire_time: spec.acquire_time,
+            ..self.spec(now, transitions)
+        });
+        Ok(match self.replace(&lease).await? {
+            true => Raise::Done(transitions),
+            false => Raise::Conflict,
+        })
+    }
+
+    /// Notes what is seen of the holder, and since when it is so.
+    fn note(&self, spec: &LeaseSpec, now: Timestamp) -> Timestamp {
+        let mut observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*observed {
+            Some(observed) if observed.spec == *spec => observed.at,
+            _ => {
+                let spec = spec.clone();
+                *observed = Some(Observed { spec, at: now });
+                now
+            }
+        }
+    }
+
+    async fn try_acquire(&self) -> Result<Option<i32>, kube::Error> {
         let now = (self.now)();
         let Some(mut lease) = self.leases.get_opt(self.name).await? else {
             return self.create(now).await;
         };
         let spec = lease.spec.clone().unwrap_or_default();
-        if observed
-            .as_ref()
-            .is_none_or(|observed| observed.spec != spec)
-        {
-            *observed = Some(Observed {
-                spec: spec.clone(),
-                at: now,
-            });
-        }
-        let since = observed.as_ref().map_or(now, |observed| observed.at);
+        let since = self.note(&spec, now);
         match step(&spec, &self.identity, since, now) {
             Step::Wait => Ok(None),
             Step::Renew => Ok(Some(spec.lease_transitions.unwrap_or_default())),
@@ -160,20 +233,25 @@ impl Candidate {
         }
     }
 
+    /// Whether the Lease is still ours.
     async fn renew(&self) -> Result<bool, kube::Error> {
-        let now = (self.now)();
-        let mut lease = self.leases.get(self.name).await?;
-        let spec = lease.spec.clone().unwrap_or_default();
-        if spec.holder_identity.as_ref() != Some(&self.identity) {
-            return Ok(false);
+        for _ in 0..ATTEMPTS {
+            let mut lease = self.leases.get(self.name).await?;
+            let spec = lease.spec.clone().unwrap_or_default();
+            if spec.holder_identity.as_ref() != Some(&self.identity) {
+                return Ok(false);
+            }
+            let transitions = spec.lease_transitions.unwrap_or_default();
+            lease.spec = Some(LeaseSpec {
+                acquire_time: spec.acquire_time,
+                ..self.spec((self.now)(), transitions)
+            });
+            if self.replace(&lease).await? {
+                return Ok(true);
+            }
+            // Whoever wrote first need not have taken it: it is read again.
         }
-        let acquired = spec.acquire_time.clone();
-        let transitions = spec.lease_transitions.unwrap_or_default();
-        lease.spec = Some(LeaseSpec {
-            acquire_time: acquired,
-            ..self.spec(now, transitions)
-        });
-        self.replace(&lease).await
+        Ok(false)
     }
 
     async fn create(&self, now: Timestamp) -> Result<Option<i32>, kube::Error> {
@@ -206,7 +284,7 @@ impl Candidate {
             holder_identity: Some(self.identity.clone()),
             acquire_time: Some(MicroTime(now)),
             renew_time: Some(MicroTime(now)),
-            lease_duration_seconds: i32::try_from(DURATION.as_secs()).ok(),
+            lease_duration_seconds: i32::try_from(self.pace.duration().as_secs()).ok(),
             lease_transitions: Some(transitions),
             ..LeaseSpec::default()
         }

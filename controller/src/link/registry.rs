@@ -12,7 +12,7 @@ use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{mpsc::UnboundedSender, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Names a Secret.
@@ -33,7 +33,7 @@ pub struct Links<D> {
     by_secret: Mutex<HashMap<SecretRef, Arc<Link>>>,
     tasks: TaskTracker,
     stop: CancellationToken,
-    deposed: CancellationToken,
+    challenge: watch::Sender<Option<i32>>,
     names: Arc<Names>,
 }
 
@@ -55,14 +55,25 @@ impl<D: Driver> Links<D> {
             by_secret: Mutex::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
-            deposed: CancellationToken::new(),
+            challenge: watch::Sender::new(None),
             names: Arc::default(),
         }
     }
 
-    /// Cancelled when the driver has heard from a later leader: this process is to end at once.
-    pub fn deposed(&self) -> &CancellationToken {
-        &self.deposed
+    /// Returns when the driver has seen a later epoch than ours, which it names. Nothing is changed
+    /// with ours any more.
+    pub async fn challenged(&self) -> i32 {
+        let mut told = self.challenge.subscribe();
+        match told.wait_for(Option::is_some).await.map(|epoch| *epoch) {
+            Ok(Some(highest)) => highest,
+            // The sender lives as long as this does.
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// The driver has seen this epoch, which is later than ours.
+    pub fn challenge(&self, highest: i32) {
+        self.challenge.send_replace(Some(highest));
     }
 
     /// The link of a Secret, for the template of this UID, which leaves any other.
@@ -109,7 +120,7 @@ impl<D: Driver> Links<D> {
             driver: self.driver.clone(),
             caller: self.caller.clone(),
             wake: self.wake.clone(),
-            deposed: self.deposed.clone(),
+            challenge: self.challenge.clone(),
             names: self.names.clone(),
         };
         self.tasks.spawn(session.run(secrets, secret.clone()));

@@ -18,7 +18,6 @@ use tokio::{
     sync::{mpsc::UnboundedSender, watch},
     time::{sleep, timeout},
 };
-use tokio_util::sync::CancellationToken;
 
 /// Bookmarks come every 10 s; who is silent for as long as this is not there.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -31,7 +30,7 @@ pub(super) struct Session<D> {
     pub(super) driver: Arc<D>,
     pub(super) caller: Caller,
     pub(super) wake: UnboundedSender<ObjectRef<VMwareNodePoolTemplate>>,
-    pub(super) deposed: CancellationToken,
+    pub(super) challenge: watch::Sender<Option<i32>>,
     pub(super) names: Arc<Names>,
 }
 
@@ -99,8 +98,8 @@ impl<D: Driver> Session<D> {
                 Err(fault) => fault,
             };
             failures += 1;
-            if fault.kind == Kind::StaleEpoch {
-                self.deposed.cancel();
+            if let Kind::StaleEpoch { highest } = fault.kind {
+                self.challenge.send_replace(Some(highest));
             }
             let (reason, problem) = (fault.word, &fault.message);
             tracing::warn!(reason, problem, "Connection lost");
@@ -147,7 +146,7 @@ impl<D: Driver> Session<D> {
                 },
                 Ended::Fault(fault) => fault,
             };
-            if matches!(fault.kind, Kind::VcenterUnknown | Kind::StaleEpoch) {
+            if matches!(fault.kind, Kind::VcenterUnknown | Kind::StaleEpoch { .. }) {
                 self.link.phase(Phase::Starting);
                 return fault;
             }

@@ -255,16 +255,16 @@ async fn an_iso_from_a_url_is_refused_with_the_way_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stale_epoch_ends_the_process() {
+async fn a_stale_epoch_is_told_to_the_holder_of_the_lease() {
     let mut hub = Hub::new(&json!({"replicas": 1}));
     let stale = crate::driver::Fault {
-        kind: crate::driver::Kind::StaleEpoch,
+        kind: crate::driver::Kind::StaleEpoch { highest: 7 },
         ..fault(Retry::Never)
     };
     hub.driver.refuse(Some(stale));
     hub.until("a refusal", has("VMsCreated", "False", "SomeFault"))
         .await;
-    assert!(hub.context.links.deposed().is_cancelled());
+    assert_eq!(hub.context.links.challenged().await, 7);
 }
 
 #[tokio::test(start_paused = true)]

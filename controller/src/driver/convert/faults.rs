@@ -13,7 +13,9 @@ impl From<pb::Fault> for Fault {
             after: fault.wait(),
             kind: match reason {
                 pb::Reason::VcenterUnknown => Kind::VcenterUnknown,
-                pb::Reason::StaleEpoch => Kind::StaleEpoch,
+                pb::Reason::StaleEpoch => Kind::StaleEpoch {
+                    highest: highest_epoch(&fault),
+                },
                 _ => Kind::Other,
             },
             message: fault.message,
@@ -50,6 +52,14 @@ impl From<pb::RetryClass> for Retry {
             pb::RetryClass::Recover => Self::Recover,
         }
     }
+}
+
+/// Nobody gets above the epoch of a driver that does not say it.
+fn highest_epoch(fault: &pb::Fault) -> i32 {
+    let highest = fault.metadata.get("highest_epoch");
+    highest
+        .and_then(|epoch| epoch.parse().ok())
+        .unwrap_or(i32::MAX)
 }
 
 /// What a status says, with its causes: a refused certificate is told of by the innermost.
