@@ -31,6 +31,7 @@ pub const VCENTER: &str = "lab";
 pub struct Lab {
     // In the order in which they end: nobody outlives what it calls.
     controller: Option<Controller>,
+    rpcs: Option<Arc<Proxy>>,
     driver: Option<Driver>,
     sites: Vec<Site>,
     hub: Option<Access>,
@@ -70,6 +71,11 @@ impl Lab {
     /// The proxy between the driver and vCenter, the first of several.
     pub fn proxy(&self) -> &Arc<Proxy> {
         &self.first_site().proxy
+    }
+
+    /// The proxy between the controller and the driver, if the lab was built with it.
+    pub fn rpcs(&self) -> Result<&Arc<Proxy>> {
+        self.rpcs.as_ref().ok_or(Error::Missing("proxy for rpcs"))
     }
 
     /// The namespace of this lab on the hub.

@@ -1,28 +1,38 @@
-//! A proxy between the driver and vCenter that counts calls and breaks them on request.
+//! A proxy that counts calls and breaks them on request: between the driver and vCenter, where it
+//! speaks SOAP, or between the controller and the driver, where it speaks gRPC.
 //!
-//! HTTPS on both sides; each connection of a client has one of its own to vCenter, so that what is
-//! cut on one side is cut on the other.
+//! TLS on both sides; each connection of a client has one of its own behind the proxy, so that what
+//! is cut on one side is cut on the other.
 
 pub mod control;
 mod counts;
 mod faults;
 mod forward;
+mod journal;
 mod listen;
+mod rpc;
 mod soap;
 mod state;
 mod tls;
+mod trap;
+mod upstream;
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 pub use self::counts::{Count, Counts};
 pub use self::faults::{Action, Fault, Rule};
+pub use self::journal::{Change, Journal};
+use self::listen::{Listener, Speaker};
 use self::state::State;
 pub use self::state::{Hold, Outage};
+pub use self::trap::{Moment, Sprung, Trap, Which};
+use self::upstream::Upstream;
 use crate::certificates::Leaf;
 use crate::error::Result;
 
@@ -33,9 +43,9 @@ pub struct Setup<'a> {
     pub listen: SocketAddr,
     /// Who it is.
     pub leaf: &'a Leaf,
-    /// Where vCenter listens.
+    /// Where that listens which is behind it.
     pub upstream: SocketAddr,
-    /// Who vouches for vCenter.
+    /// Who vouches for that.
     pub authority: &'a Path,
 }
 
@@ -48,19 +58,38 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Starts one.
+    /// Starts one before a vCenter.
     pub async fn start(setup: Setup<'_>) -> Result<Self> {
-        let state = Arc::new(State::default());
-        let upstream = forward::Upstream {
+        let upstream = Upstream {
             address: setup.upstream,
             tls: tls::connector(setup.authority)?,
         };
-        let listener = listen::Listener {
-            tls: tls::acceptor(setup.leaf)?,
-            upstream: Arc::new(upstream),
+        let speaker = forward::Soap(Arc::new(upstream));
+        Self::listen(setup.listen, tls::acceptor(setup.leaf)?, speaker).await
+    }
+
+    /// Starts one before a driver, which takes it for this client.
+    pub async fn start_for_rpcs(setup: Setup<'_>, client: &Leaf) -> Result<Self> {
+        let upstream = Upstream {
+            address: setup.upstream,
+            tls: tls::http2_connector(setup.authority, client)?,
+        };
+        let speaker = rpc::Rpcs(Arc::new(upstream));
+        Self::listen(setup.listen, tls::http2_acceptor(setup.leaf)?, speaker).await
+    }
+
+    async fn listen(
+        listen: SocketAddr,
+        tls: tokio_rustls::TlsAcceptor,
+        speaker: impl Speaker,
+    ) -> Result<Self> {
+        let state = Arc::new(State::default());
+        let listener = Listener {
+            tls,
+            speaker,
             state: Arc::clone(&state),
         };
-        let (address, task) = listener.start(setup.listen).await?;
+        let (address, task) = listener.start(listen).await?;
         Ok(Self {
             address,
             state,
@@ -83,6 +112,21 @@ impl Proxy {
         self.state.reset();
     }
 
+    /// The calls since then that change something.
+    pub fn journal(&self) -> Journal {
+        self.state.journal()
+    }
+
+    /// Does `spring` at a certain call, before anything else happens to any call, and lets that
+    /// call be lost. A trap takes the place of one that was set before.
+    pub fn trap(
+        &self,
+        trap: Trap,
+        spring: impl FnOnce() + Send + 'static,
+    ) -> oneshot::Receiver<Sprung> {
+        self.state.set_trap(trap, Box::new(spring))
+    }
+
     /// Breaks calls from now on, as `fault` says. Returns its number.
     pub fn add(&self, fault: Fault) -> u64 {
         self.state.add(fault)
@@ -98,7 +142,7 @@ impl Proxy {
         self.state.clear();
     }
 
-    /// Makes vCenter disappear, or come back.
+    /// Makes that disappear which is behind it, or come back.
     pub fn outage(&self, outage: Outage) {
         self.state.set_outage(outage);
     }

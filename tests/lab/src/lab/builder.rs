@@ -11,11 +11,16 @@ use crate::services::Profile;
 
 /// Builds a [`Lab`].
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a part that a lab has or has not"
+)]
 pub struct Builder {
     hub: HubKind,
     driver: bool,
     controller: bool,
     configured_vcenter: bool,
+    rpc_proxy: bool,
     vcenters: usize,
     vcenter_arguments: Vec<String>,
     controller_arguments: Vec<String>,
@@ -34,6 +39,7 @@ impl Default for Builder {
             driver: true,
             controller: true,
             configured_vcenter: true,
+            rpc_proxy: false,
             vcenters: 1,
             vcenter_arguments: Vec::new(),
             controller_arguments: Vec::new(),
@@ -86,6 +92,14 @@ impl Builder {
     pub fn without_configured_vcenter(self) -> Self {
         Self {
             configured_vcenter: false,
+            ..self
+        }
+    }
+
+    /// The controller reaches the driver through a proxy: [`Lab::rpcs`].
+    pub fn rpc_proxy(self) -> Self {
+        Self {
+            rpc_proxy: true,
             ..self
         }
     }

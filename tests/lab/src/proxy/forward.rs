@@ -1,6 +1,5 @@
-//! Passes the calls of one connection on, or breaks them.
+//! Passes SOAP calls on, or breaks them: the proxy between the driver and vCenter.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,24 +10,30 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
-use tokio_rustls::TlsConnector;
+use tokio_rustls::server::TlsStream;
 
 use super::faults::Action;
-use super::soap;
+use super::listen::Speaker;
 use super::state::State;
+use super::trap::Moment;
+use super::upstream::Upstream;
+use super::{journal, soap};
 
 /// Why a connection ends: that is all that a client sees of any error here.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Cut {
     #[error("cut {0}, as the lab was asked")]
     Asked(&'static str),
+    #[error("cut where a trap was set")]
+    Trapped,
     #[error("speaking HTTP")]
     Http(#[from] hyper::Error),
-    #[error("connecting to vCenter")]
+    #[error("connecting")]
     Connect(#[from] std::io::Error),
     #[error("answering with a status that does not exist")]
     Status(#[from] http::status::InvalidStatusCode),
@@ -36,66 +41,76 @@ pub(super) enum Cut {
 
 pub(super) type Body = UnsyncBoxBody<Bytes, Cut>;
 
-/// vCenter.
-pub(super) struct Upstream {
-    pub(super) address: SocketAddr,
-    pub(super) tls: TlsConnector,
-}
+/// Speaks SOAP with the driver.
+#[derive(Clone)]
+pub(super) struct Soap(pub(super) Arc<Upstream>);
 
-impl Upstream {
-    async fn connect(&self) -> Result<SendRequest<Body>, Cut> {
-        let stream = TcpStream::connect(self.address).await?;
-        stream.set_nodelay(true)?;
-        let name = ServerName::from(self.address.ip());
-        let stream = self.tls.connect(name, stream).await?;
-        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(connection);
-        Ok(sender)
+impl Speaker for Soap {
+    async fn serve(self, stream: TlsStream<TcpStream>, state: Arc<State>) {
+        let forwarder = Arc::new(Forwarder {
+            upstream: self.0,
+            state,
+            connection: Mutex::new(None),
+        });
+        let service = service_fn(move |request| {
+            let forwarder = Arc::clone(&forwarder);
+            async move { forwarder.call(request).await }
+        });
+        // An error here is a connection that was cut: by the client, or because it was asked for.
+        let _ = http1::Builder::new()
+            .serve_connection(TokioIo::new(stream), service)
+            .await;
     }
 }
 
 /// The calls of one connection.
-pub(super) struct Forwarder {
+struct Forwarder {
     upstream: Arc<Upstream>,
     state: Arc<State>,
     connection: Mutex<Option<SendRequest<Body>>>,
 }
 
 impl Forwarder {
-    pub(super) fn new(upstream: Arc<Upstream>, state: Arc<State>) -> Self {
-        Self {
-            upstream,
-            state,
-            connection: Mutex::new(None),
-        }
-    }
-
     /// Handles one call.
-    pub(super) async fn call(&self, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
-        let (method, request) = named(request).await?;
+    async fn call(&self, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
+        let Call {
+            method,
+            objects,
+            request,
+        } = read(request).await?;
         let length = request.body().size_hint().exact().unwrap_or_default();
-        self.state.count(&method, |count| {
-            count.calls += 1;
-            count.request_bytes += length;
-        });
+        let trapped = self.state.arrived(&method, length, || objects);
+        if trapped == Some(Moment::Before) {
+            return Err(Cut::Trapped);
+        }
         self.state.until_released(&method).await;
         tokio::time::sleep(self.state.delay()).await;
-        match self.state.decide(&method) {
-            None => self.pass(&method, request).await,
+        let answer = self.played(&method, request).await;
+        if trapped == Some(Moment::After) {
+            self.state.spring(&method);
+            return Err(Cut::Trapped);
+        }
+        answer
+    }
+
+    /// Passes it on, or does to it what a fault says.
+    async fn played(&self, method: &str, request: Request<Body>) -> Result<Response<Body>, Cut> {
+        match self.state.decide(method) {
+            None => self.pass(method, request).await,
             Some(Action::Delay { milliseconds }) => {
                 tokio::time::sleep(std::time::Duration::from_millis(milliseconds)).await;
-                self.pass(&method, request).await
+                self.pass(method, request).await
             }
             Some(Action::DropBefore) => Err(Cut::Asked("before vCenter saw the call")),
             Some(Action::DropAfter) => {
-                self.pass(&method, request)
+                self.pass(method, request)
                     .await?
                     .into_body()
                     .collect()
                     .await?;
                 Err(Cut::Asked("after vCenter did the call"))
             }
-            Some(Action::Truncate) => truncated(self.pass(&method, request).await?).await,
+            Some(Action::Truncate) => truncated(self.pass(method, request).await?).await,
             Some(Action::Status { code }) => Ok(answer(StatusCode::from_u16(code)?, String::new())),
             Some(Action::Reply { fault, detail }) => Ok(answer(
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -108,7 +123,7 @@ impl Forwarder {
         let mut connection = self.connection.lock().await;
         let mut sender = match connection.take() {
             Some(sender) => self.still_open(sender).await?,
-            None => self.upstream.connect().await?,
+            None => self.connect().await?,
         };
         let response = sender.send_request(request).await?;
         *connection = Some(sender);
@@ -116,31 +131,46 @@ impl Forwarder {
         self.state.count(method, |count| count.answers += 1);
         let (mut parts, body) = response.into_parts();
         parts.headers.remove(CONNECTION);
-        Ok(Response::from_parts(parts, self.counted(method, body)))
+        let body = counted(Arc::clone(&self.state), method, body);
+        Ok(Response::from_parts(parts, body))
     }
 
     /// The connection, or another one: vCenter may have closed it while nobody called.
     async fn still_open(&self, mut sender: SendRequest<Body>) -> Result<SendRequest<Body>, Cut> {
         match sender.ready().await {
             Ok(()) => Ok(sender),
-            Err(_) => self.upstream.connect().await,
+            Err(_) => self.connect().await,
         }
     }
 
-    /// A body that counts its bytes while they pass.
-    fn counted(&self, method: &str, body: Incoming) -> Body {
-        let (state, method) = (Arc::clone(&self.state), method.to_owned());
-        let counted = body.map_err(Cut::Http).map_frame(move |frame| {
-            let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
-            state.count(&method, |count| count.response_bytes += bytes);
-            frame
-        });
-        counted.boxed_unsync()
+    async fn connect(&self) -> Result<SendRequest<Body>, Cut> {
+        let (sender, connection) = handshake(TokioIo::new(self.upstream.open().await?)).await?;
+        tokio::spawn(connection);
+        Ok(sender)
     }
 }
 
-/// The method that a request calls. SOAP requests are read for it; files pass as they come.
-async fn named(request: Request<Incoming>) -> Result<(String, Request<Body>), Cut> {
+/// A call of a client.
+struct Call {
+    method: String,
+    /// The machines that it names, if it changes something.
+    objects: Vec<String>,
+    request: Request<Body>,
+}
+
+/// A body that counts its bytes while they pass.
+pub(super) fn counted(state: Arc<State>, method: &str, body: Incoming) -> Body {
+    let method = method.to_owned();
+    let counted = body.map_err(Cut::Http).map_frame(move |frame| {
+        let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
+        state.count(&method, |count| count.response_bytes += bytes);
+        frame
+    });
+    counted.boxed_unsync()
+}
+
+/// Reads what a request calls. SOAP requests are read for it; files pass as they come.
+async fn read(request: Request<Incoming>) -> Result<Call, Cut> {
     let (mut parts, body) = request.into_parts();
     parts.headers.remove(CONNECTION);
     let kind = parts
@@ -148,15 +178,24 @@ async fn named(request: Request<Incoming>) -> Result<(String, Request<Body>), Cu
         .get(CONTENT_TYPE)
         .map(http::HeaderValue::as_bytes);
     if !kind.is_some_and(|kind| kind.starts_with(b"text/xml")) {
-        let name = format!("HTTP {}", parts.method);
-        return Ok((
-            name,
-            Request::from_parts(parts, body.map_err(Cut::Http).boxed_unsync()),
-        ));
+        return Ok(Call {
+            method: format!("HTTP {}", parts.method),
+            objects: vec![parts.uri.path().to_owned()],
+            request: Request::from_parts(parts, body.map_err(Cut::Http).boxed_unsync()),
+        });
     }
     let bytes = body.collect().await?.to_bytes();
-    let name = soap::method(&bytes).unwrap_or_else(|| "unknown".to_owned());
-    Ok((name, Request::from_parts(parts, full(bytes))))
+    let method = soap::method(&bytes).unwrap_or_else(|| "unknown".to_owned());
+    let objects = if journal::changes(&method) {
+        soap::objects(&bytes)
+    } else {
+        Vec::new()
+    };
+    Ok(Call {
+        method,
+        objects,
+        request: Request::from_parts(parts, full(bytes)),
+    })
 }
 
 /// The first half of an answer, and an end that comes too early.

@@ -4,28 +4,35 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
-use super::forward::{Forwarder, Upstream};
 use super::state::{Outage, State};
 use crate::control;
 use crate::error::Result;
 
+/// Speaks with clients in one protocol.
+pub(super) trait Speaker: Clone + Send + Sync + 'static {
+    /// Serves one connection until it ends, on either side.
+    fn serve(
+        self,
+        stream: TlsStream<TcpStream>,
+        state: Arc<State>,
+    ) -> impl Future<Output = ()> + Send;
+}
+
 /// What each connection needs.
 #[derive(Clone)]
-pub(super) struct Listener {
+pub(super) struct Listener<S> {
     pub(super) tls: TlsAcceptor,
-    pub(super) upstream: Arc<Upstream>,
+    pub(super) speaker: S,
     pub(super) state: Arc<State>,
 }
 
-impl Listener {
+impl<S: Speaker> Listener<S> {
     /// Listens until the task is aborted.
     pub(super) async fn start(self, address: SocketAddr) -> Result<(SocketAddr, JoinHandle<()>)> {
         let (listener, address) = control::bind(address).await?;
@@ -49,7 +56,7 @@ impl Listener {
             () = begun(&mut outage) => {}
             () = serving => return,
         }
-        // A silent vCenter keeps its connections, and has lost them when it is back.
+        // A silent peer keeps its connections, and has lost them when it is back.
         let _ = outage.wait_for(|&outage| outage != Outage::Silent).await;
     }
 
@@ -59,15 +66,7 @@ impl Listener {
         let Ok(stream) = self.tls.accept(stream).await else {
             return;
         };
-        let forwarder = Arc::new(Forwarder::new(self.upstream, self.state));
-        let service = service_fn(move |request| {
-            let forwarder = Arc::clone(&forwarder);
-            async move { forwarder.call(request).await }
-        });
-        // An error here is a connection that was cut: by the client, or because it was asked for.
-        let _ = http1::Builder::new()
-            .serve_connection(TokioIo::new(stream), service)
-            .await;
+        self.speaker.serve(stream, self.state).await;
     }
 }
 

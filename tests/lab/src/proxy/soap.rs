@@ -22,6 +22,32 @@ pub(super) fn method(request: &[u8]) -> Option<String> {
     }
 }
 
+/// The machines that a request names by their ids, and the name of the one that it makes.
+pub(super) fn objects(request: &[u8]) -> Vec<String> {
+    let mut reader = Reader::from_reader(request);
+    let (mut objects, mut inside) = (Vec::new(), Vec::<String>::new());
+    let mut names_a_machine = false;
+    loop {
+        match reader.read_event() {
+            Ok(Event::Start(element)) => {
+                let kind = element.try_get_attribute("type").ok().flatten();
+                names_a_machine = kind.is_some_and(|kind| kind.value == "VirtualMachine");
+                inside.push(element.local_name().as_ref().to_owned());
+                // The name of the machine is the one right below its specification.
+                names_a_machine |=
+                    matches!(&inside[..], [.., above, name] if above == "config" && name == "name");
+            }
+            Ok(Event::Text(text)) if names_a_machine => objects.push(text.trim().to_owned()),
+            Ok(Event::End(_)) => {
+                names_a_machine = false;
+                inside.pop();
+            }
+            Ok(Event::Eof) | Err(_) => return objects,
+            Ok(_) => {}
+        }
+    }
+}
+
 /// A SOAP fault of the vSphere API.
 pub(super) fn fault(kind: &str, detail: &str) -> String {
     format!(
@@ -49,6 +75,26 @@ mod tests {
             ("no xml at all", None),
         ] {
             assert_eq!(method(request.as_bytes()).as_deref(), found, "{request}");
+        }
+    }
+
+    #[test]
+    fn the_machines_of_a_request_are_found() {
+        for (request, found) in [
+            (
+                r#"<Body><Destroy_Task><_this type="VirtualMachine">vm-7</_this></Destroy_Task></Body>"#,
+                vec!["vm-7"],
+            ),
+            (
+                r#"<PowerOnMultiVM_Task><_this type="Datacenter">d-1</_this><vm type="VirtualMachine">vm-1</vm><vm type="VirtualMachine">vm-2</vm><option><key>k</key></option></PowerOnMultiVM_Task>"#,
+                vec!["vm-1", "vm-2"],
+            ),
+            (
+                r#"<CreateVM_Task><_this type="Folder">f</_this><config><name>p-n01</name><files><name>no</name></files></config></CreateVM_Task>"#,
+                vec!["p-n01"],
+            ),
+        ] {
+            assert_eq!(objects(request.as_bytes()), found, "{request}");
         }
     }
 }

@@ -2,15 +2,17 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
 use super::counts::{Count, Counts};
 use super::faults::{Action, Fault, Rule, Rules};
+use super::journal::{self, Change, Journal};
+use super::trap::{Armed, Moment, Spring, Sprung, Trap};
 
-/// Whether vCenter can be reached.
+/// Whether what is behind a proxy can be reached.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outage {
@@ -39,6 +41,8 @@ struct Inner {
     delay: Duration,
     /// How many holds there are on each method.
     holds: HashMap<String, usize>,
+    trap: Option<Armed>,
+    journal: Journal,
 }
 
 impl State {
@@ -47,7 +51,54 @@ impl State {
     }
 
     pub(super) fn reset(&self) {
-        self.lock().counts = Counts::default();
+        let mut inner = self.lock();
+        inner.counts = Counts::default();
+        inner.journal = Journal::default();
+    }
+
+    pub(super) fn journal(&self) -> Journal {
+        self.lock().journal.clone()
+    }
+
+    /// Sets a trap in the place of any other.
+    pub(super) fn set_trap(&self, trap: Trap, spring: Spring) -> oneshot::Receiver<Sprung> {
+        let (armed, told) = Armed::new(trap, spring);
+        self.lock().trap = Some(armed);
+        told
+    }
+
+    /// A call has arrived, with a body of so many bytes, that names these objects.
+    ///
+    /// Returns when in the course of this call a trap is to spring, if it is.
+    pub(super) fn arrived(
+        &self,
+        method: &str,
+        bytes: u64,
+        objects: impl FnOnce() -> Vec<String>,
+    ) -> Option<Moment> {
+        let mut inner = self.lock();
+        let count = inner.counts.entry(method);
+        count.calls += 1;
+        count.request_bytes += bytes;
+        if journal::changes(method) {
+            inner.journal.0.push(Change {
+                at: Instant::now(),
+                method: method.to_owned(),
+                objects: objects(),
+            });
+        }
+        let moment = inner.trap.as_mut().and_then(|trap| trap.count(method));
+        if moment == Some(Moment::Before) {
+            inner.spring(method);
+        }
+        drop(inner);
+        self.counted.notify_waiters();
+        moment
+    }
+
+    /// The call at which the trap springs was answered.
+    pub(super) fn spring(&self, method: &str) {
+        self.lock().spring(method);
     }
 
     pub(super) fn add(&self, fault: Fault) -> u64 {
@@ -136,6 +187,15 @@ impl State {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Nothing in here is left half done by a panic.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Acts under the lock: nothing happens to any other call before it is done.
+    fn spring(&mut self, method: &str) {
+        if let Some(trap) = self.trap.take() {
+            trap.spring(method);
+        }
     }
 }
 

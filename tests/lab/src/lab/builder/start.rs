@@ -39,6 +39,7 @@ impl Builder {
         };
         let mut lab = Lab {
             controller: None,
+            rpcs: None,
             driver: None,
             sites,
             hub,
@@ -119,6 +120,9 @@ impl Builder {
             log: self.log.clone(),
         };
         lab.driver = Some(Driver::start(setup).await?);
+        if self.rpc_proxy {
+            lab.rpcs = Some(lab.start_rpc_proxy().await?);
+        }
         if self.controller && lab.hub.is_some() {
             let mut setup = lab.controller_setup("controller", &binaries)?;
             setup.arguments = self.controller_arguments;
@@ -157,6 +161,17 @@ impl Builder {
 }
 
 impl Lab {
+    async fn start_rpc_proxy(&self) -> Result<Arc<Proxy>> {
+        let setup = proxy::Setup {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            leaf: &self.certificates.proxy,
+            upstream: self.driver()?.address(),
+            authority: &self.certificates.authority,
+        };
+        let proxy = Proxy::start_for_rpcs(setup, &self.certificates.controller);
+        proxy.await.map(Arc::new)
+    }
+
     /// How a controller of this lab is started; for a second one beside the first.
     pub fn controller_setup(&self, name: &str, binaries: &Binaries) -> Result<ControllerSetup> {
         Ok(ControllerSetup {
@@ -165,7 +180,10 @@ impl Lab {
             folder: self.folder.path().to_owned(),
             certificates: self.certificates.clone(),
             kubeconfig: self.access()?.kubeconfig().to_owned(),
-            driver: self.driver()?.address(),
+            driver: match &self.rpcs {
+                Some(proxy) => proxy.address(),
+                None => self.driver()?.address(),
+            },
             namespace: self.namespace.clone(),
             arguments: Vec::new(),
             log: "info".to_owned(),
