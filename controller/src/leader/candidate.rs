@@ -93,12 +93,9 @@ impl Candidate {
     /// Watches the holder for signs of life, for ever, without taking anything.
     pub(super) async fn observe(&self) {
         loop {
-            match self.leases.get_opt(self.name).await {
-                Ok(Some(lease)) => {
-                    self.note(&lease.spec.unwrap_or_default(), (self.now)());
-                }
-                // Whoever acquires it then meets the same, and tells.
-                Ok(None) | Err(_) => {}
+            // Whoever acquires it meets an error again, and tells of it.
+            if let Ok(Some(lease)) = self.leases.get_opt(self.name).await {
+                self.note(&lease.spec.unwrap_or_default(), (self.now)());
             }
             sleep(self.pace.interval()).await;
         }
@@ -197,9 +194,11 @@ impl Candidate {
             acquire_time: spec.acquire_time,
             ..self.spec(now, transitions)
         });
-        Ok(match self.replace(&lease).await? {
-            true => Raise::Done(transitions),
-            false => Raise::Conflict,
+        let written = self.replace(&lease).await?;
+        Ok(if written {
+            Raise::Done(transitions)
+        } else {
+            Raise::Conflict
         })
     }
 

@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Fault(Fault),
     /// Measures how fast machines are made, and with how many calls.
     Bench(Bench),
+    /// Kills the services at certain calls, starts them again, and looks at what became of it.
+    Crash(Crash),
     /// Builds all tools, and says where they are.
     Tools,
 }
@@ -218,6 +220,23 @@ pub(crate) struct Bench {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) runs: u32,
     /// Where the figures go, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+/// Options of `crash`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Crash {
+    /// How many machines there are when there are most.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(5..=500))]
+    pub(crate) vms: u32,
+    /// How many times a change is asked for, and somebody killed meanwhile.
+    #[arg(long, default_value_t = 30)]
+    pub(crate) rounds: usize,
+    /// What all kills follow from: the same seed kills at the same calls.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Where the report goes, as JSON.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 }

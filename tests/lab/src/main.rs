@@ -41,6 +41,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Env => commands::env::run(),
         Command::Fault(fault) => commands::fault::run(&fault).await,
         Command::Bench(bench) => commands::bench::run(&bench).await,
+        Command::Crash(crash) => commands::crash::run(&crash).await,
         Command::Tools => commands::tools::run().await,
     }
 }

@@ -222,6 +222,17 @@ impl Process {
             .doing("signalling", self.log.path())
     }
 
+    /// What kills it at once (SIGKILL), from wherever it is called; [`Process::kill`] then only waits.
+    pub fn killer(&self) -> impl FnOnce() + Send + use<> {
+        // The id stays this child's until somebody waits for it.
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        move || {
+            if let Some(pid) = pid {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
+    }
+
     /// The most memory that it has had, in MB.
     pub fn peak_memory_mb(&self) -> Result<f64> {
         recorded::peak_memory_mb(self.id())

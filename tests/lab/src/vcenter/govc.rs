@@ -1,5 +1,6 @@
 //! govc: what vCenter itself says, asked past the driver and the proxy.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -84,8 +85,42 @@ impl Govc {
             "config.uuid",
             "config.instanceUuid",
         ];
+        let mut machines: Vec<_> = self
+            .collect(&properties)
+            .await?
+            .iter()
+            .map(machine)
+            .collect();
+        machines.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(machines)
+    }
+
+    /// The marks that machines bear, by the machines' ids: options whose keys begin with `prefix`.
+    pub async fn marks(&self, prefix: &str) -> Result<BTreeMap<String, BTreeMap<String, String>>> {
+        let objects = self.collect(&["config.extraConfig"]).await?;
+        let marks = objects.iter().map(|object| {
+            let options = property(object, "config.extraConfig");
+            let options = options["_value"].as_array().or(options.as_array());
+            let options = options.into_iter().flatten();
+            let pair = |option: &Value| {
+                let value = &option["value"];
+                let value = if value.is_string() {
+                    value
+                } else {
+                    &value["_value"]
+                };
+                (text(&option["key"]), text(value))
+            };
+            let ours = options.map(pair).filter(|(key, _)| key.starts_with(prefix));
+            (text(&object["obj"]["value"]), ours.collect())
+        });
+        Ok(marks.collect())
+    }
+
+    /// These properties of all machines.
+    async fn collect(&self, properties: &[&str]) -> Result<Vec<Value>> {
         let collect = ["collect", "-json", "-type", "m", "/"];
-        let collect = [&collect[..], &properties].concat();
+        let collect = [&collect[..], properties].concat();
         // With no machine at all, `collect` waits for one: it is asked only when there are some, and
         // not for long, as they may go meanwhile.
         let printed = loop {
@@ -99,9 +134,7 @@ impl Govc {
         };
         // One object after the other, not a list of them.
         let objects = serde_json::Deserializer::from_str(&printed).into_iter::<Value>();
-        let mut machines: Vec<_> = objects.flatten().map(|object| machine(&object)).collect();
-        machines.sort_by(|one, other| one.name.cmp(&other.name));
-        Ok(machines)
+        Ok(objects.flatten().collect())
     }
 }
 
@@ -114,20 +147,22 @@ impl std::fmt::Debug for Govc {
 }
 
 fn machine(object: &Value) -> Machine {
-    let property = |name: &str| {
-        let properties = object["changeSet"].as_array().into_iter().flatten();
-        let mut values = properties.filter(|property| property["name"] == name);
-        values
-            .next()
-            .map_or(&Value::Null, |property| &property["val"])
-    };
     Machine {
         moref: text(&object["obj"]["value"]),
-        name: text(property("name")),
-        on: property("runtime.powerState") == "poweredOn",
-        uuid: text(property("config.uuid")),
-        instance_uuid: text(property("config.instanceUuid")),
+        name: text(property(object, "name")),
+        on: property(object, "runtime.powerState") == "poweredOn",
+        uuid: text(property(object, "config.uuid")),
+        instance_uuid: text(property(object, "config.instanceUuid")),
     }
+}
+
+/// A property of what `collect` prints of an object.
+fn property<'a>(object: &'a Value, name: &str) -> &'a Value {
+    let properties = object["changeSet"].as_array().into_iter().flatten();
+    let mut values = properties.filter(|property| property["name"] == name);
+    values
+        .next()
+        .map_or(&Value::Null, |property| &property["val"])
 }
 
 fn text(value: &Value) -> String {

@@ -1,0 +1,255 @@
+//! Who is killed at which call: all of it follows from the seed.
+
+use lab::proxy::{Moment, Trap, Which};
+use serde::Serialize;
+
+/// All rounds of one seed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Plan {
+    pub(super) rounds: Vec<Round>,
+}
+
+/// A change of the template, and who is killed while it is carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Round {
+    pub(super) change: Change,
+    pub(super) kills: Vec<Kill>,
+}
+
+/// What is asked for in a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Change {
+    /// All machines; the template is made where there is none.
+    Up,
+    /// A few machines.
+    Down,
+    /// No template.
+    Delete,
+}
+
+/// Who is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Victim {
+    Driver,
+    Controller,
+    Both,
+}
+
+/// Which calls are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Wire {
+    /// Those of the driver to vCenter.
+    Soap,
+    /// Those of the controller to the driver.
+    Rpc,
+}
+
+/// Somebody is killed at a certain call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Kill {
+    pub(super) victim: Victim,
+    pub(super) wire: Wire,
+    pub(super) trap: Trap,
+}
+
+/// `SplitMix64`: a few lines that give the same numbers for ever, which no library promises.
+#[derive(Debug)]
+struct Numbers(u64);
+
+// === impl Plan ===
+
+impl Plan {
+    /// The rounds of this seed, with so many machines when there are most.
+    pub(super) fn of(seed: u64, rounds: usize, vms: u32) -> Self {
+        let mut numbers = Numbers(seed);
+        let mut before = Change::Delete;
+        let each = std::iter::repeat_with(|| {
+            let change = before.next(&mut numbers);
+            let kills = kills(change, machines_moved(before, change, vms), &mut numbers);
+            before = change;
+            Round { change, kills }
+        });
+        Self {
+            rounds: each.take(rounds).collect(),
+        }
+    }
+}
+
+// === impl Change ===
+
+impl Change {
+    /// How many machines there are after it.
+    pub(super) fn machines(self, vms: u32) -> u32 {
+        match self {
+            Self::Up => vms,
+            Self::Down => vms / 5,
+            Self::Delete => 0,
+        }
+    }
+
+    fn next(self, numbers: &mut Numbers) -> Self {
+        match (self, numbers.below(2)) {
+            (Self::Delete, _) | (Self::Down, 0) => Self::Up,
+            (Self::Up, 0) => Self::Down,
+            (Self::Up | Self::Down, _) => Self::Delete,
+        }
+    }
+}
+
+fn machines_moved(before: Change, after: Change, vms: u32) -> u64 {
+    let (before, after) = (before.machines(vms), after.machines(vms));
+    before.abs_diff(after).into()
+}
+
+/// One kill, and in a third of the rounds another while the first is recovered from.
+fn kills(change: Change, moved: u64, numbers: &mut Numbers) -> Vec<Kill> {
+    let first = first(change, moved, numbers);
+    let second = numbers.below(3) == 0;
+    let second = second.then(|| second_after(first.victim, numbers));
+    std::iter::once(first).chain(second).collect()
+}
+
+/// Only calls that the change needs for certain are counted to, so that each kill happens.
+fn first(change: Change, moved: u64, numbers: &mut Numbers) -> Kill {
+    let victim = victim(numbers);
+    let moment = moment(numbers);
+    // The one rpc that asks for the change: what follows depends on how fast it is done.
+    if numbers.below(4) == 0 {
+        let (which, nth) = (Which::Changing, 1);
+        let trap = Trap { which, nth, moment };
+        return Kill {
+            victim,
+            wire: Wire::Rpc,
+            trap,
+        };
+    }
+    let which = if numbers.below(2) == 0 {
+        Which::Any
+    } else {
+        Which::Changing
+    };
+    let calls = match (change, which) {
+        // A power-off and a destroy for each.
+        (Change::Down | Change::Delete, Which::Changing) => 2 * moved,
+        _ => moved,
+    };
+    let nth = 1 + numbers.below(calls);
+    Kill {
+        victim,
+        wire: Wire::Soap,
+        trap: Trap { which, nth, moment },
+    }
+}
+
+/// What was killed begins anew with calls that are known: rpcs to connect and to watch, and SOAP
+/// calls to log in and to read the inventory.
+fn second_after(first: Victim, numbers: &mut Numbers) -> Kill {
+    let victim = victim(numbers);
+    let moment = moment(numbers);
+    let (wire, calls) = match (first, numbers.below(2)) {
+        (Victim::Driver | Victim::Both, 0) => (Wire::Soap, 8),
+        _ => (Wire::Rpc, 2),
+    };
+    let nth = 1 + numbers.below(calls);
+    let which = Which::Any;
+    Kill {
+        victim,
+        wire,
+        trap: Trap { which, nth, moment },
+    }
+}
+
+fn victim(numbers: &mut Numbers) -> Victim {
+    match numbers.below(5) {
+        0 | 1 => Victim::Driver,
+        2 | 3 => Victim::Controller,
+        _ => Victim::Both,
+    }
+}
+
+fn moment(numbers: &mut Numbers) -> Moment {
+    match numbers.below(2) {
+        0 => Moment::Before,
+        _ => Moment::After,
+    }
+}
+
+// === impl Victim ===
+
+impl Victim {
+    pub(super) fn is_driver(self) -> bool {
+        matches!(self, Self::Driver | Self::Both)
+    }
+
+    pub(super) fn is_controller(self) -> bool {
+        matches!(self, Self::Controller | Self::Both)
+    }
+}
+
+// === impl Numbers ===
+
+impl Numbers {
+    /// The next one, from 0 to `bound`, which is left out.
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % bound.max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_seed_has_one_plan() {
+        assert_eq!(Plan::of(1, 30, 50), Plan::of(1, 30, 50));
+        assert_ne!(Plan::of(1, 30, 50), Plan::of(2, 30, 50));
+        let (few, many) = (Plan::of(1, 10, 50), Plan::of(1, 30, 50));
+        assert_eq!(many.rounds[..10], few.rounds, "more rounds only follow");
+    }
+
+    #[test]
+    fn the_numbers_of_a_seed_are_those_of_splitmix64() {
+        let mut numbers = Numbers(1_234_567);
+        let first = [(); 3].map(|()| numbers.below(u64::MAX));
+        let published = [
+            6_457_827_717_110_365_317,
+            3_203_168_211_198_807_973,
+            9_817_491_932_198_370_423,
+        ];
+        assert_eq!(first, published);
+    }
+
+    #[test]
+    fn a_round_asks_for_something_else_than_there_is() {
+        let plan = Plan::of(7, 200, 50);
+        let mut before = Change::Delete;
+        for Round { change, .. } in plan.rounds {
+            assert_ne!(before.machines(50), change.machines(50));
+            before = change;
+        }
+    }
+
+    #[test]
+    fn everybody_is_killed_everywhere_and_nowhere_that_is_never_reached() {
+        let plan = Plan::of(1, 200, 50);
+        let kills: Vec<_> = plan.rounds.iter().flat_map(|round| &round.kills).collect();
+        for victim in [Victim::Driver, Victim::Controller, Victim::Both] {
+            for wire in [Wire::Soap, Wire::Rpc] {
+                for moment in [Moment::Before, Moment::After] {
+                    let found = kills.iter().any(|kill| {
+                        kill.victim == victim && kill.wire == wire && kill.trap.moment == moment
+                    });
+                    assert!(found, "{victim:?} {wire:?} {moment:?}");
+                }
+            }
+        }
+        assert!(kills.iter().all(|kill| (1..=100).contains(&kill.trap.nth)));
+    }
+}

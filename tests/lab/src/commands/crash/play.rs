@@ -1,0 +1,416 @@
+//! Plays a round: asks for a change, kills at the planned calls, starts again, and looks.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use kube::ResourceExt as _;
+use lab::proxy::{Moment, Outage, Proxy, Sprung, Which};
+use lab::vcenter::Govc;
+use lab::{Lab, wait_for};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::canary;
+use super::invariants::{Invariant, Judge};
+use super::plan::{Change, Kill, Round, Victim, Wire};
+use super::world::{Strangers, World};
+use super::{NAME, rounded};
+
+/// How long a planned call, or what is asked for, is waited for at most.
+const PATIENCE: Duration = Duration::from_mins(2);
+/// How soon after the last kill all must be as asked for.
+const CONVERGED: Duration = Duration::from_secs(30);
+/// How often one call may be repeated for one object, in how much time.
+const REPEATS: (usize, Duration) = (10, Duration::from_secs(10));
+/// The time between two looks at how many machines there are.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What a person set on the template.
+const LABEL: (&str, &str) = ("example.org/team", "blue");
+const ANNOTATION: (&str, &str) = ("example.org/note", "kept");
+
+/// A kill that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Killed {
+    process: Victim,
+    wire: Wire,
+    which: Which,
+    moment: Moment,
+    at_call: u64,
+    method: String,
+}
+
+/// A round that was played.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Played {
+    change: Change,
+    kills: Vec<Killed>,
+    vms: usize,
+    orphans: usize,
+    duplicates: usize,
+    foreign_mutations: usize,
+    most_vms: usize,
+    converged_s: f64,
+}
+
+/// A lab whose services are killed again and again.
+pub(super) struct Player {
+    lab: Lab,
+    vms: u32,
+    strangers: Strangers,
+    copied: bool,
+    asked: u32,
+    /// UID of the template, while there is one.
+    owner: Option<String>,
+}
+
+impl Player {
+    pub(super) async fn start(lab: Lab, vms: u32) -> anyhow::Result<Self> {
+        let strangers = Strangers::make(&lab).await?;
+        Ok(Self {
+            lab,
+            vms,
+            strangers,
+            copied: false,
+            asked: 0,
+            owner: None,
+        })
+    }
+
+    pub(super) fn lab(&self) -> &Lab {
+        &self.lab
+    }
+
+    /// Plays a round. What does not hold is told to `judge`.
+    ///
+    /// # Errors
+    /// When a planned call never came, or what was asked for never happened.
+    pub(super) async fn play(
+        &mut self,
+        round: &Round,
+        judge: &mut Judge,
+    ) -> anyhow::Result<Played> {
+        self.lab.proxy().reset();
+        self.lab.rpcs()?.reset();
+        let before = self.asked;
+        let census = Census::start(self.lab.vcenter().govc().clone());
+        let mut kills = round.kills.iter().peekable();
+        let mut trap = match kills.peek() {
+            Some(kill) => Some(self.arm(kill)?),
+            None => None,
+        };
+        self.ask(round.change).await?;
+        let mut killed = Vec::new();
+        while let (Some(kill), Some(sprung)) = (kills.next(), trap.take()) {
+            killed.push(seen(kill, sprung).await?);
+            let next = kills.peek().copied();
+            trap = self.start_again(kill, next).await?;
+        }
+        let began = Instant::now();
+        self.converged(round.change).await?;
+        let took = began.elapsed();
+        let played = Played {
+            change: round.change,
+            kills: killed,
+            converged_s: rounded(took.as_secs_f64()),
+            most_vms: census.end().saturating_sub(self.strangers.count()),
+            ..self.judged(judge).await?
+        };
+        judge.must(Invariant::I8, took <= CONVERGED, || {
+            format!("converged after {} s", took.as_secs())
+        });
+        let allowed = usize::try_from(before.max(self.asked))?;
+        judge.must(Invariant::I4, played.most_vms <= allowed, || {
+            format!("{} machines where {allowed} are enough", played.most_vms)
+        });
+        if !self.copied && round.change != Change::Delete {
+            self.strangers.copy_one(&self.lab).await?;
+            self.copied = true;
+        }
+        Ok(played)
+    }
+
+    /// Stops both services, and judges what can only be judged then.
+    pub(super) async fn end(&mut self, judge: &mut Judge) -> anyhow::Result<()> {
+        self.lab.stop_controller().await?;
+        self.lab.stop_driver().await?;
+        let left = self.sessions().await?;
+        judge.must(Invariant::I7, left == 0, || {
+            format!("{left} sessions are left after both services were stopped")
+        });
+        let password = self.lab.vcenter().password();
+        let found = canary::search(self.lab.folder(), password)?;
+        judge.must(Invariant::I11, found.bytes > 0, || {
+            "no log was read".to_owned()
+        });
+        judge.none_of(Invariant::I11, "a password is in", &found.logs);
+        Ok(())
+    }
+
+    /// Sets the trap of a kill.
+    fn arm(&self, kill: &Kill) -> anyhow::Result<oneshot::Receiver<Sprung>> {
+        let mut killers = Vec::new();
+        if kill.victim.is_driver() {
+            killers.push(self.lab.driver()?.process()?.killer());
+        }
+        if kill.victim.is_controller() {
+            killers.push(self.lab.controller()?.process()?.killer());
+        }
+        let spring = move || killers.into_iter().for_each(|kill| kill());
+        Ok(self.wire(kill.wire)?.trap(kill.trap, spring))
+    }
+
+    fn wire(&self, wire: Wire) -> anyhow::Result<&Arc<Proxy>> {
+        Ok(match wire {
+            Wire::Soap => self.lab.proxy(),
+            Wire::Rpc => self.lab.rpcs()?,
+        })
+    }
+
+    /// Starts what was killed, with the trap of the next kill set before its first call.
+    async fn start_again(
+        &mut self,
+        kill: &Kill,
+        next: Option<&Kill>,
+    ) -> anyhow::Result<Option<oneshot::Receiver<Sprung>>> {
+        if let Some(next) = next {
+            self.wire(next.wire)?.outage(Outage::Refused);
+        }
+        if kill.victim.is_driver() {
+            self.lab.kill_driver()?;
+            // Who is killed cannot log out; vCenter would end this session when it is idle.
+            self.lab.vcenter().end_sessions().await?;
+            self.lab.restart_driver().await?;
+        }
+        if kill.victim.is_controller() {
+            self.lab.restart_controller().await?;
+        }
+        let Some(next) = next else {
+            return Ok(None);
+        };
+        let trap = self.arm(next)?;
+        self.wire(next.wire)?.outage(Outage::None);
+        Ok(Some(trap))
+    }
+
+    async fn ask(&mut self, change: Change) -> anyhow::Result<()> {
+        self.asked = change.machines(self.vms);
+        match (change, &self.owner) {
+            (Change::Delete, _) => {
+                self.lab
+                    .kubectl(&["delete", "vmtemplate", NAME, "--wait=false"])
+                    .await?;
+            }
+            (_, None) => {
+                let mut template = self.lab.template(NAME, self.asked);
+                template["metadata"]["labels"] = json!({LABEL.0: LABEL.1});
+                template["metadata"]["annotations"] = json!({ANNOTATION.0: ANNOTATION.1});
+                self.lab.apply(&template).await?;
+                self.owner = self.lab.templates()?.get(NAME).await?.uid();
+            }
+            (_, Some(_)) => {
+                let replicas = format!("--replicas={}", self.asked);
+                self.lab
+                    .kubectl(&["scale", "vmtemplate", NAME, &replicas])
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the status says of the present generation that all is as asked for.
+    async fn converged(&mut self, change: Change) -> anyhow::Result<()> {
+        let api = self.lab.templates()?;
+        if change == Change::Delete {
+            wait_for(api, NAME, PATIENCE, |it| it.is_none()).await?;
+            self.owner = None;
+            return Ok(());
+        }
+        let asked = self.asked;
+        self.lab
+            .wait_for_template(NAME, PATIENCE, |template| {
+                template.is_some_and(|template| says_so(template, asked))
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// Looks at the world right after the status claimed that all is well.
+    async fn judged(&self, judge: &mut Judge) -> anyhow::Result<Played> {
+        let owner = self.owner.as_deref();
+        let world = World::look(self.lab.vcenter().govc(), &self.strangers).await?;
+        let (orphans, duplicates) = (world.orphans(owner), world.duplicates());
+        let running = world.running(owner);
+        judge.none_of(Invariant::I1, "orphans", &orphans);
+        judge.none_of(Invariant::I2, "made twice", &duplicates);
+        let claimed = usize::try_from(self.asked)?;
+        let true_claim = running == claimed && orphans.is_empty() && duplicates.is_empty();
+        judge.must(Invariant::I10, true_claim, || {
+            format!("the status says {claimed}, and {running} are on")
+        });
+        let touched = self.touched(&world, judge);
+        self.kept_what_people_set(judge).await?;
+        let sessions = self.sessions().await?;
+        judge.must(Invariant::I7, sessions <= 1, || {
+            format!("{sessions} sessions")
+        });
+        self.calm(judge)?;
+        Ok(Played {
+            change: Change::Up,
+            kills: Vec::new(),
+            vms: running,
+            orphans: orphans.len(),
+            duplicates: duplicates.len(),
+            foreign_mutations: touched,
+            most_vms: 0,
+            converged_s: 0.0,
+        })
+    }
+
+    /// How often machines of others were changed: by the calls that named them, and by how they are.
+    fn touched(&self, world: &World, judge: &mut Judge) -> usize {
+        let journal = self.lab.proxy().journal();
+        let morefs = self.strangers.morefs();
+        let calls: Vec<_> = journal
+            .touching(&morefs)
+            .map(|call| format!("{} {:?}", call.method, call.objects))
+            .collect();
+        judge.none_of(Invariant::I3, "calls for machines of others", &calls);
+        let changed = self.strangers.changed(world);
+        judge.none_of(Invariant::I3, "not as they were", &changed);
+        calls.len() + changed.len()
+    }
+
+    async fn kept_what_people_set(&self, judge: &mut Judge) -> anyhow::Result<()> {
+        let Some(template) = self.lab.templates()?.get_opt(NAME).await? else {
+            return Ok(());
+        };
+        let label = template.labels().get(LABEL.0).map(String::as_str);
+        let note = template.annotations().get(ANNOTATION.0);
+        let note = note.map(String::as_str);
+        let kept = label == Some(LABEL.1) && note == Some(ANNOTATION.1);
+        judge.must(Invariant::I6, kept, || {
+            format!("label {label:?}, annotation {note:?}")
+        });
+        Ok(())
+    }
+
+    /// Nothing was asked for again and again without a pause, and no file was changed.
+    fn calm(&self, judge: &mut Judge) -> anyhow::Result<()> {
+        let (bound, span) = REPEATS;
+        for proxy in [self.lab.proxy(), self.lab.rpcs()?] {
+            let journal = proxy.journal();
+            for ((method, object), times) in journal.busier_than(bound, span) {
+                judge.violated(
+                    Invariant::I12,
+                    format!("{method} {object}: {times} times in {} s", span.as_secs()),
+                );
+            }
+            let files = journal
+                .0
+                .iter()
+                .filter(|call| call.method.starts_with("HTTP"));
+            let files: Vec<_> = files.map(|call| call.method.clone()).collect();
+            judge.none_of(Invariant::I9, "files were changed", &files);
+        }
+        Ok(())
+    }
+
+    /// Sessions of the driver; govc's own come and go with its commands.
+    async fn sessions(&self) -> anyhow::Result<usize> {
+        let sessions = self.lab.vcenter().sessions().await?;
+        let govc = |session: &&Value| {
+            let agent = session["userAgent"].as_str().unwrap_or_default();
+            agent.contains("govc")
+        };
+        Ok(sessions.iter().filter(|it| !govc(it)).count())
+    }
+}
+
+/// Waits for a kill, and checks that it is the planned one.
+async fn seen(kill: &Kill, sprung: oneshot::Receiver<Sprung>) -> anyhow::Result<Killed> {
+    let sprung = tokio::time::timeout(PATIENCE, sprung).await;
+    let Sprung { method, call } = sprung.context("the planned call did not come")??;
+    ensure!(call == kill.trap.nth, "call {call} is not the planned one");
+    Ok(Killed {
+        process: kill.victim,
+        wire: kill.wire,
+        which: kill.trap.which,
+        moment: kill.trap.moment,
+        at_call: call,
+        method,
+    })
+}
+
+/// Whether the status says, of what is asked for now, that so many machines are ready.
+fn says_so(template: &Value, asked: u32) -> bool {
+    let status = &template["status"];
+    let listed = status["vmStatus"].as_array().map_or(0, Vec::len);
+    status["observedGeneration"] == template["metadata"]["generation"]
+        && status["readyReplicas"] == json!(asked)
+        && status["currentReplicas"] == json!(asked)
+        && listed == asked as usize
+}
+
+/// Counts machines all the time, and keeps the most.
+struct Census {
+    most: Arc<AtomicUsize>,
+    task: JoinHandle<()>,
+}
+
+impl Census {
+    fn start(govc: Govc) -> Self {
+        let most = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&most);
+        let task = tokio::spawn(async move {
+            loop {
+                if let Ok(found) = govc.run(&["find", "/", "-type", "m"]).await {
+                    counted.fetch_max(found.lines().count(), Ordering::Relaxed);
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        });
+        Self { most, task }
+    }
+
+    /// The most that there were.
+    fn end(&self) -> usize {
+        self.most.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Census {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Played {
+    pub(super) fn kills(&self) -> usize {
+        self.kills.len()
+    }
+}
+
+impl fmt::Display for Played {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:?}", self.change)?;
+        for kill in &self.kills {
+            let (process, moment) = (kill.process, kill.moment);
+            let (call, method) = (kill.at_call, &kill.method);
+            write!(
+                out,
+                ", {process:?} killed {moment:?} call {call} ({method})"
+            )?;
+        }
+        write!(
+            out,
+            ": {} on, {} orphans, {} twice, {} foreign touched, {:.1} s",
+            self.vms, self.orphans, self.duplicates, self.foreign_mutations, self.converged_s
+        )
+    }
+}
