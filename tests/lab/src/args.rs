@@ -1,8 +1,12 @@
 //! The command line of the lab.
 
+mod bench;
+
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+pub(crate) use self::bench::{Bench, Idle, Lanes, Make, Measure, Overload, Templates, Watch};
 
 /// A local hub and a simulated vCenter with our two services between them.
 #[derive(Debug, Parser)]
@@ -35,7 +39,7 @@ pub(crate) enum Command {
     Env,
     /// Breaks calls to vCenter, counts them, or makes vCenter slow or unreachable.
     Fault(Fault),
-    /// Measures how fast machines are made, and with how many calls.
+    /// Measures speed, calls and memory, beside what is aimed at.
     Bench(Bench),
     /// Kills the services at certain calls, starts them again, and looks at what became of it.
     Crash(Crash),
@@ -205,23 +209,6 @@ pub(crate) enum FaultKind {
     Status,
     /// Answered with a SOAP fault.
     Reply,
-}
-
-/// Options of `bench`.
-#[derive(Debug, ClapArgs)]
-pub(crate) struct Bench {
-    /// How many machines.
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=2000))]
-    pub(crate) vms: u32,
-    /// Delay of each call to vCenter in milliseconds.
-    #[arg(long, default_value_t = 0)]
-    pub(crate) delay: u64,
-    /// How often it is measured.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
-    pub(crate) runs: u32,
-    /// Where the figures go, as JSON.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) json: Option<PathBuf>,
 }
 
 /// Options of `crash`.

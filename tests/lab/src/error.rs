@@ -60,6 +60,9 @@ pub enum Error {
     /// The hub refused a call.
     #[error("calling the hub")]
     Hub(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The driver could not be called.
+    #[error("calling the driver")]
+    Driver(#[source] Box<tonic::transport::Error>),
     /// A program answered something that is not what it always answers.
     #[error("reading what {program} said: {said}")]
     Unreadable {

@@ -8,6 +8,7 @@ mod command;
 pub mod control;
 mod error;
 pub mod files;
+mod grpc;
 pub mod grpcurl;
 pub mod hub;
 mod lab;

@@ -233,6 +233,11 @@ impl Process {
         }
     }
 
+    /// The memory that it has, in MB.
+    pub fn memory_mb(&self) -> Result<f64> {
+        recorded::memory_mb(self.id())
+    }
+
     /// The most memory that it has had, in MB.
     pub fn peak_memory_mb(&self) -> Result<f64> {
         recorded::peak_memory_mb(self.id())

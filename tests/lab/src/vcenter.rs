@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::Method;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub use self::govc::{Govc, Machine};
 use crate::certificates::Certificates;
@@ -109,6 +109,14 @@ impl Vcenter {
         )
         .await
         .map(drop)
+    }
+
+    /// Switches a machine on or off as somebody else would, and returns once it is.
+    pub async fn switch(&self, moref: &str, on: bool) -> Result<()> {
+        let order = json!({"vm": moref, "on": on});
+        ask(self.listening.control, Method::POST, "/power", &order)
+            .await
+            .map(drop)
     }
 
     /// Who is logged in: `user`, `userAgent` and `calls` of each session.

@@ -75,13 +75,23 @@ impl Recorded {
     }
 }
 
-/// `VmHWM` of a process, which the kernel tells in KiB.
+/// `VmHWM` of a process: the most memory that it has had.
 pub(super) fn peak_memory_mb(id: u32) -> Result<f64> {
+    status_mb(id, "VmHWM:")
+}
+
+/// `VmRSS` of a process: the memory that it has.
+pub(super) fn memory_mb(id: u32) -> Result<f64> {
+    status_mb(id, "VmRSS:")
+}
+
+/// A field of a process's status, which the kernel tells in KiB.
+fn status_mb(id: u32, field: &str) -> Result<f64> {
     let path = PathBuf::from(format!("/proc/{id}/status"));
     let text = fs::read_to_string(&path).doing("reading", &path)?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = text.lines().find_map(|line| line.strip_prefix(field));
     let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u32>().ok());
-    let kib = kib.ok_or(Error::Missing("VmHWM of a process"))?;
+    let kib = kib.ok_or(Error::Missing("memory of a process"))?;
     Ok(f64::from(kib) * 1024.0 / 1e6)
 }
 

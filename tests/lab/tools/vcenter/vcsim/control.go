@@ -7,7 +7,9 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/vmware/govmomi/object"
 	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25"
 	"github.com/vmware/govmomi/vim25/types"
 )
 
@@ -17,6 +19,7 @@ import (
 //	GET    /faults      lists the rules, with how often each was met
 //	DELETE /faults      forgets all rules
 //	DELETE /faults/{id} forgets one
+//	POST   /power       switches a VM on or off, as somebody else would
 //	GET    /sessions    lists who is logged in
 //	DELETE /sessions    ends every session, as an administrator can
 type control struct {
@@ -31,6 +34,7 @@ func newControl(rules *rules, service *simulator.Service) http.Handler {
 	mux.HandleFunc("GET /faults", c.listFaults)
 	mux.HandleFunc("DELETE /faults", c.clearFaults)
 	mux.HandleFunc("DELETE /faults/{id}", c.removeFault)
+	mux.HandleFunc("POST /power", c.power)
 	mux.HandleFunc("GET /sessions", c.listSessions)
 	mux.HandleFunc("DELETE /sessions", c.endSessions)
 	return mux
@@ -68,6 +72,43 @@ func (c *control) removeFault(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// switched is a VM, by its managed object id, and whether it shall be on.
+type switched struct {
+	VM string `json:"vm"`
+	On bool   `json:"on"`
+}
+
+func (c *control) power(w http.ResponseWriter, r *http.Request) {
+	var wanted switched
+	if err := json.NewDecoder(r.Body).Decode(&wanted); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	ctx := context.Background()
+	client, err := vim25.NewClient(ctx, c.service)
+	if err == nil {
+		err = switchPower(ctx, client, wanted)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	answer(w, wanted)
+}
+
+func switchPower(ctx context.Context, client *vim25.Client, wanted switched) error {
+	vm := object.NewVirtualMachine(client, types.ManagedObjectReference{Type: "VirtualMachine", Value: wanted.VM})
+	change := vm.PowerOff
+	if wanted.On {
+		change = vm.PowerOn
+	}
+	task, err := change(ctx)
+	if err != nil {
+		return err
+	}
+	return task.Wait(ctx)
 }
 
 // listed is a session; its key is left out, for it is as good as the password.

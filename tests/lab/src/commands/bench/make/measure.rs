@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use kube::api::{Patch, PatchParams};
 use lab::Lab;
-use serde_json::{Value, json};
+use serde_json::json;
+
+use crate::commands::bench::pools;
+use crate::commands::bench::report::Memory;
 
 /// The template's name.
 pub(super) const NAME: &str = "bench";
@@ -22,8 +25,7 @@ pub(super) struct Run {
     pub(super) seconds: f64,
     pub(super) by_method: BTreeMap<String, u64>,
     pub(super) status_writes: u64,
-    pub(super) driver_mb: f64,
-    pub(super) controller_mb: f64,
+    pub(super) peak: Memory,
 }
 
 impl Run {
@@ -67,8 +69,7 @@ pub(super) async fn run(lab: &Lab, vms: u32) -> anyhow::Result<Run> {
         seconds,
         by_method,
         status_writes: status_writes(lab).await? - writes,
-        driver_mb: lab.driver()?.process()?.peak_memory_mb()?,
-        controller_mb: lab.controller()?.process()?.peak_memory_mb()?,
+        peak: Memory::peak(lab)?,
     };
     let machines = lab.vcenter().govc().machines().await?;
     let on = machines.iter().filter(|machine| machine.on).count();
@@ -89,30 +90,12 @@ async fn scale(lab: &Lab, vms: u32) -> anyhow::Result<()> {
 
 /// Waits until the status says that there are so many machines, all of them on.
 async fn until(lab: &Lab, vms: u32, within: Duration) -> anyhow::Result<()> {
-    let reached = |template: Option<&Value>| {
-        let template = template.unwrap_or(&Value::Null);
-        let status = &template["status"];
-        let seen = status["observedGeneration"] == template["metadata"]["generation"];
-        let number = |field: &str| status[field].as_u64().unwrap_or_default();
-        let listed = status["vmStatus"].as_array().map_or(0, Vec::len);
-        let all = u64::from(vms);
-        seen && number("readyReplicas") == all
-            && number("currentReplicas") == all
-            && listed == vms as usize
-            && connected(status)
-    };
-    Ok(lab.wait_for_template(NAME, within, reached).await?)
-}
-
-fn connected(status: &Value) -> bool {
-    let conditions = status["conditions"].as_array().into_iter().flatten();
-    conditions
-        .clone()
-        .any(|it| it["type"] == "VSphereConnected" && it["status"] == "True")
+    let wanted = pools::Wanted::from([(NAME.to_owned(), vms)]);
+    pools::until_ready(lab, &wanted, within).await
 }
 
 /// Writes of the status that the API server has taken, by its own count.
-async fn status_writes(lab: &Lab) -> anyhow::Result<u64> {
+pub(in crate::commands::bench) async fn status_writes(lab: &Lab) -> anyhow::Result<u64> {
     let request = http::Request::get("/metrics").body(Vec::new())?;
     let metrics = lab
         .client()?
