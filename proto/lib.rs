@@ -7,6 +7,8 @@ pub mod identity;
 pub mod reason;
 mod redact;
 pub mod spec;
+#[cfg(feature = "telemetry")]
+pub mod telemetry;
 
 /// The messages and services of `vsphere.driver.v1`.
 #[allow(

@@ -1,11 +1,10 @@
 //! The command line; every flag can also come from the environment.
 
-use clap::{Parser, ValueEnum};
-use std::{
-    net::{Ipv6Addr, SocketAddr},
-    path::PathBuf,
-};
+use clap::Parser;
+use contract::telemetry::{endpoint::Bind, logs::LogFormat};
+use std::path::PathBuf;
 use tonic::transport::Endpoint;
+use tracing_subscriber::{EnvFilter, filter::ParseError};
 
 /// Turns `VMwareNodePoolTemplate`s into virtual machines, through the vSphere driver.
 #[derive(Debug, Parser)]
@@ -31,13 +30,13 @@ pub(crate) struct Args {
     #[arg(long, env = "DRIVER_SERVER_NAME")]
     pub(crate) driver_server_name: Option<String>,
 
-    /// Where `/metrics` is served; `:8080` is port 8080 on all addresses.
-    #[arg(long, env = "METRICS_BIND_ADDRESS", default_value = ":8080", value_parser = address)]
-    pub(crate) metrics_bind_address: SocketAddr,
+    /// Where `/metrics` is served; `:8080` is port 8080 on all addresses, `0` nowhere.
+    #[arg(long, env = "METRICS_BIND_ADDRESS", default_value = ":8080")]
+    pub(crate) metrics_bind_address: Bind,
 
     /// Where `/healthz` and `/readyz` are served.
-    #[arg(long, env = "HEALTH_PROBE_BIND_ADDRESS", default_value = ":8081", value_parser = address)]
-    pub(crate) health_probe_bind_address: SocketAddr,
+    #[arg(long, env = "HEALTH_PROBE_BIND_ADDRESS", default_value = ":8081")]
+    pub(crate) health_probe_bind_address: Bind,
 
     /// Acts only while it holds the Lease, so that several can run.
     #[arg(long, env = "LEADER_ELECT")]
@@ -62,33 +61,16 @@ pub(crate) struct Args {
     pub(crate) hub_id: Option<String>,
 
     /// What to log, in `tracing`'s filter syntax.
-    #[arg(long, env = "LOG", default_value = "info")]
-    pub(crate) log: String,
+    #[arg(long, env = "LOG", default_value = "info", value_parser = filter)]
+    pub(crate) log: EnvFilter,
 
     /// How to log.
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
     pub(crate) log_format: LogFormat,
 }
 
-/// How to log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogFormat {
-    /// One JSON object a line.
-    Json,
-    /// For people.
-    Text,
-}
-
-/// `127.0.0.1:8080`, or `:8080` for all addresses.
-fn address(text: &str) -> Result<SocketAddr, String> {
-    let all = text.strip_prefix(':').map(str::parse::<u16>);
-    match all {
-        Some(Ok(port)) => Ok((Ipv6Addr::UNSPECIFIED, port).into()),
-        Some(Err(error)) => Err(error.to_string()),
-        None => text
-            .parse()
-            .map_err(|_| "expected ADDRESS:PORT or :PORT".to_owned()),
-    }
+fn filter(text: &str) -> Result<EnvFilter, ParseError> {
+    EnvFilter::builder().parse(text)
 }
 
 fn hub_id(text: &str) -> Result<String, String> {
@@ -110,10 +92,9 @@ mod tests {
     }
 
     #[test]
-    fn a_port_alone_stands_for_all_addresses() {
-        assert_eq!(address(":8080"), Ok("[::]:8080".parse().unwrap()));
-        assert_eq!(address("127.0.0.1:0"), Ok("127.0.0.1:0".parse().unwrap()));
-        assert!(address("8080").is_err());
+    fn a_filter_that_means_nothing_is_refused_at_once() {
+        assert!(filter("controller=debug,info").is_ok());
+        assert!(filter("a=b=c").is_err());
     }
 
     #[test]

@@ -14,6 +14,5 @@ pub mod reason;
 pub mod reconcile;
 pub mod retry;
 pub mod run;
-pub mod serve;
 pub mod validation;
 pub mod wish;

@@ -3,15 +3,18 @@
 mod args;
 
 use anyhow::{Context as _, anyhow};
-use args::{Args, LogFormat};
+use args::Args;
 use clap::Parser as _;
+use contract::telemetry::{
+    endpoint::{self, Answers, Bind, Endpoint},
+    logs,
+};
 use controller::{
     context::{Context, Program},
     driver::{Caller, GrpcDriver, Transport},
     leader::{Leases, Pace, Place},
     metrics::Metrics,
     run::run,
-    serve,
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
@@ -40,7 +43,7 @@ const GRACE: Duration = Duration::from_secs(5);
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    start_logging(&args);
+    logs::start(args.log.clone(), args.log_format);
     let provider = rustls::crypto::ring::default_provider();
     provider
         .install_default()
@@ -52,16 +55,6 @@ async fn main() -> anyhow::Result<()> {
         tracing::error!(error, "Ending");
     }
     outcome
-}
-
-fn start_logging(args: &Args) {
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(&args.log)
-        .with_writer(io::stderr);
-    match args.log_format {
-        LogFormat::Json => logs.json().flatten_event(true).init(),
-        LogFormat::Text => logs.init(),
-    }
 }
 
 async fn control(args: Args) -> anyhow::Result<()> {
@@ -173,16 +166,24 @@ impl Work {
 async fn serve_http(args: &Args, metrics: &Metrics) -> anyhow::Result<Arc<AtomicBool>> {
     let mut registry = Registry::default();
     metrics.register(&mut registry);
-    let answers = serve::metrics(registry);
-    let server = serve::serve("metrics", args.metrics_bind_address, answers).await;
-    tokio::spawn(server.context("--metrics-bind-address")?);
+    let answers = endpoint::metrics(registry);
+    let served = serve("metrics", args.metrics_bind_address, answers).await;
+    served.context("--metrics-bind-address")?;
 
     let ready = Arc::new(AtomicBool::new(false));
     let flag = ready.clone();
-    let answers = serve::probes(move || flag.load(Ordering::Relaxed));
-    let server = serve::serve("health", args.health_probe_bind_address, answers).await;
-    tokio::spawn(server.context("--health-probe-bind-address")?);
+    let answers = endpoint::probes(move || flag.load(Ordering::Relaxed));
+    let served = serve("health", args.health_probe_bind_address, answers).await;
+    served.context("--health-probe-bind-address")?;
     Ok(ready)
+}
+
+/// Answers until the program ends, if there is an address.
+async fn serve(name: &'static str, bind: Bind, answers: Answers) -> io::Result<()> {
+    if let Bind(Some(address)) = bind {
+        tokio::spawn(Endpoint::bind(name, address).await?.serve(answers));
+    }
+    Ok(())
 }
 
 fn leases(args: &Args, client: &Client, hub_id: &str) -> Leases {

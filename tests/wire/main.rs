@@ -12,6 +12,7 @@ mod catalogue;
 mod faults;
 mod hub;
 mod machines;
+mod metrics;
 mod names;
 mod obstacles;
 mod outages;

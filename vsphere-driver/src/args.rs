@@ -1,11 +1,12 @@
 //! The command line; every flag can also come from the environment.
 
 use clap::Parser;
+use contract::telemetry::{endpoint::Bind, logs::LogFormat};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use tracing_subscriber::EnvFilter;
 use vsphere_driver::{
     edge::transport::{InvalidTransport, TlsFiles, Transport},
-    logs::{self, LogFormat},
+    logs,
 };
 
 /// Does beside vCenter what controllers and people ask for.
@@ -43,6 +44,15 @@ pub(crate) struct Args {
     /// The configuration file, TOML: allowed clients, and vCenters with fixed names.
     #[arg(long, env = "DRIVER_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+
+    /// Where `/metrics` is served, without TLS; `0`: nowhere.
+    #[arg(
+        long,
+        env = "DRIVER_METRICS_BIND_ADDRESS",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:9464"
+    )]
+    pub(crate) metrics_bind_address: Bind,
 
     /// What to log, in `tracing`'s filter syntax. Audit lines are always logged.
     #[arg(
@@ -122,6 +132,8 @@ mod tests {
     fn a_driver_without_flags_would_listen_on_loopback_only() {
         let args = parsed(&[]).unwrap();
         assert!(args.listen.ip().is_loopback());
+        let metrics = args.metrics_bind_address.0.unwrap();
+        assert!(metrics.ip().is_loopback());
         assert_eq!(args.grace(), Duration::from_secs(20));
         let refused = args.transport().unwrap_err();
         assert!(matches!(refused, InvalidTransport::Unprotected));
@@ -131,6 +143,7 @@ mod tests {
     fn a_flag_that_means_nothing_is_refused_at_once() {
         for flag in [
             "--listen=localhost",
+            "--metrics-bind-address=off",
             "--log=a=b=c",
             "--log-format=xml",
             "--shutdown-grace=-1",

@@ -52,6 +52,16 @@ impl<Id: Clone + Eq + Hash, Tombstone> Changes<Id, Tombstone> {
         self.last
     }
 
+    /// How many things are remembered with their last change.
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Whether nothing ever changed.
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
     /// The number of a thing's last change; 0 if it never changed.
     pub fn revision(&self, id: &Id) -> u64 {
         self.latest.get(id).copied().unwrap_or_default()

@@ -4,7 +4,7 @@ use crate::{
     config::{VcenterConfig, read_password},
     edge::fence::Fence,
     secret::Secret,
-    soap::{Client, Server, Settings, Trust, trust::InvalidTrust},
+    soap::{Client, Server, Settings, Trust, counts::SoapMetrics, trust::InvalidTrust},
     vcenter::{
         VCenter, configured_trust,
         ledger::Ledger,
@@ -98,8 +98,15 @@ pub enum Error {
 }
 
 impl Core {
-    /// Knows no vCenter yet.
-    pub fn new(run_id: String, health: HealthReporter) -> Self {
+    /// Knows no vCenter yet. What is sent to them is counted.
+    pub fn new(run_id: String, health: HealthReporter, metrics: SoapMetrics) -> Self {
+        let settings = Settings {
+            metrics,
+            ..Settings::new(USER_AGENT)
+        };
+        let soap = move |server: &Server, trust: &Trust| -> Result<Vim, InvalidTrust> {
+            Ok(Arc::new(Client::new(server, trust, &settings)?))
+        };
         Self::over(Arc::new(soap), run_id, health)
     }
 
@@ -290,11 +297,6 @@ impl std::fmt::Debug for Core {
             .field("run_id", &self.run_id)
             .finish_non_exhaustive()
     }
-}
-
-fn soap(server: &Server, trust: &Trust) -> Result<Vim, InvalidTrust> {
-    let client = Client::new(server, trust, &Settings::new(USER_AGENT))?;
-    Ok(Arc::new(client))
 }
 
 /// Tells the health of `vcenter/NAME` as the connection changes.

@@ -10,6 +10,7 @@ pub mod inventory;
 pub mod iso;
 pub mod logs;
 pub mod machines;
+pub mod metrics;
 pub mod placement;
 pub mod secret;
 pub mod serve;

@@ -5,10 +5,10 @@ mod args;
 use anyhow::Context as _;
 use args::Args;
 use clap::Parser as _;
+use contract::telemetry::logs;
 use std::{process::ExitCode, time::SystemTime};
 use vsphere_driver::{
     config::Config,
-    logs,
     serve::{Driver, Options},
     shutdown::Stop,
 };
@@ -44,6 +44,7 @@ async fn run(args: &Args) -> anyhow::Result<()> {
     let driver = Driver::bind(Options {
         transport: args.transport()?,
         config,
+        metrics: args.metrics_bind_address.0,
         grace: args.grace(),
         now,
     });

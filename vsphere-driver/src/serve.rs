@@ -18,7 +18,12 @@ use crate::{
         transport::Transport,
     },
     grpc::{IsosService, VCentersService, VirtualMachinesService},
+    metrics::Metrics,
     shutdown::Stop,
+};
+use contract::telemetry::{
+    endpoint::{self, Endpoint},
+    rpc::RpcLayer,
 };
 use contract::v1::{
     driver_server,
@@ -72,6 +77,8 @@ pub struct Options {
     pub transport: Transport,
     /// What its configuration file says.
     pub config: Config,
+    /// Where it serves its metrics, if anywhere.
+    pub metrics: Option<SocketAddr>,
     /// How long calls under way may go on once it stops.
     pub grace: Duration,
     /// Its clock.
@@ -83,6 +90,7 @@ pub struct Options {
 pub struct Driver {
     listener: TcpListener,
     address: SocketAddr,
+    metrics: Option<Endpoint>,
     options: Options,
 }
 
@@ -126,9 +134,17 @@ impl Driver {
         let failed = |source| Error::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
+        let metrics = match options.metrics {
+            Some(address) => {
+                let failed = |source| Error::Listen { address, source };
+                Some(Endpoint::bind("metrics", address).await.map_err(failed)?)
+            }
+            None => None,
+        };
         Ok(Self {
             listener,
             address,
+            metrics,
             options,
         })
     }
@@ -139,10 +155,12 @@ impl Driver {
     }
 
     /// Serves until `stop`.
-    pub async fn run(self, stop: Stop) -> Result<(), Error> {
+    pub async fn run(mut self, stop: Stop) -> Result<(), Error> {
         let run = Run::begin(self.options.now);
         let (health, probes) = tonic_health::server::health_reporter();
-        let core = Arc::new(Core::new(run.id.clone(), health.clone()));
+        let metrics = Metrics::new()?;
+        let soap = metrics.soap.clone();
+        let core = Arc::new(Core::new(run.id.clone(), health.clone(), soap));
         core.start(&self.options.config.vcenters)?;
         let routes = Routes::new(probes)
             .add_service(reflection::v1()?)
@@ -160,8 +178,16 @@ impl Driver {
                 IsosServer::new(IsosService::new(core.clone()))
                     .max_decoding_message_size(MAX_MESSAGE_BYTES),
             );
-        let served = self.serve(routes, &health, &stop).await;
+        let shown = self.metrics.take().map(|endpoint| {
+            let answers = endpoint::metrics(metrics.registry(core.clone()));
+            tokio::spawn(endpoint.serve(answers))
+        });
+        let counted = RpcLayer(metrics.rpc);
+        let served = self.serve(routes, counted, &health, &stop).await;
         core.shutdown().await;
+        if let Some(shown) = shown {
+            shown.abort();
+        }
         served
     }
 
@@ -169,6 +195,7 @@ impl Driver {
     async fn serve(
         self,
         routes: Routes,
+        counted: RpcLayer,
         health: &HealthReporter,
         stop: &Stop,
     ) -> Result<(), Error> {
@@ -184,6 +211,7 @@ impl Driver {
         let close = CancellationToken::new();
         let mut server = tokio::spawn(
             builder(transport)?
+                .layer(counted)
                 .layer(GateLayer(gate.clone()))
                 .add_routes(routes)
                 .serve_with_incoming_shutdown(
@@ -192,7 +220,7 @@ impl Driver {
                 ),
         );
         let tls = transport.tls().is_some();
-        tracing::info!(address = %self.address, tls, "Listening");
+        tracing::info!(name = "grpc", address = %self.address, tls, "Listening");
 
         tokio::select! {
             ended = &mut server => return outcome(ended),

@@ -10,6 +10,7 @@
 pub mod authorization;
 pub mod client;
 pub mod config_spec;
+pub mod counts;
 pub mod datastore;
 pub mod device;
 pub mod error;

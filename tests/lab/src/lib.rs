@@ -12,6 +12,7 @@ mod grpc;
 pub mod grpcurl;
 pub mod hub;
 mod lab;
+pub mod metrics;
 pub mod ports;
 pub mod process;
 pub mod proxy;

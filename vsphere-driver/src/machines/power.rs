@@ -3,7 +3,13 @@
 use super::job::Job;
 use crate::{
     soap::{MoRef, power_on::PowerOnResult},
-    vcenter::{VCenter, lane::Lane, state::State, tasks::Outcome, window::Window},
+    vcenter::{
+        VCenter,
+        lane::{Lane, Load},
+        state::State,
+        tasks::Outcome,
+        window::Window,
+    },
 };
 use contract::v1::{Fault, PowerState, Reason};
 use std::{
@@ -155,6 +161,15 @@ impl PowerOns {
                 // Nobody waits any more: then nobody needs to know.
                 let _ = answer.send(Ok(()));
             }
+        }
+    }
+
+    /// How much there is to do: batches under way, machines that wait for one.
+    pub fn load(&self) -> Load {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        Load {
+            waiting: queue.len(),
+            ..self.batches.load()
         }
     }
 

@@ -122,6 +122,11 @@ pub fn wire_key(key: &MachineKey) -> VirtualMachineKey {
     }
 }
 
+/// What a machine is doing.
+pub fn state_of(seen: Option<Seen<'_>>, work: Option<&Work>) -> State {
+    state(seen, work).0
+}
+
 /// What a machine is doing, and why where that is not well.
 fn state(seen: Option<Seen<'_>>, work: Option<&Work>) -> (State, Option<Fault>) {
     if let Some(work) = work.filter(|work| work.is_running()) {

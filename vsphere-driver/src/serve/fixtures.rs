@@ -7,8 +7,10 @@ use crate::{
         client::{AllowedClient, Hubs},
         transport::{TlsFiles, Transport},
     },
+    metrics::Metrics,
     shutdown::Stop,
 };
+use contract::telemetry::rpc::RpcLayer;
 use contract::v1::{
     Fault, GetDriverInfoRequest, GetDriverInfoResponse, Reason,
     driver_server::{self, DriverServer},
@@ -50,6 +52,7 @@ pub(super) fn options(transport: Transport) -> Options {
     Options {
         transport,
         config: Config::default(),
+        metrics: None,
         grace: Duration::from_mins(1),
         now: || SystemTime::UNIX_EPOCH,
     }
@@ -81,10 +84,11 @@ pub(super) async fn run_only<S: driver_server::Driver>(options: Options, service
     let told = stop.clone();
     let (health, probes) = tonic_health::server::health_reporter();
     let routes = Routes::new(probes).add_service(DriverServer::new(service));
+    let counted = RpcLayer(Metrics::new().unwrap().rpc);
     Running {
         address: driver.address(),
         stop,
-        served: tokio::spawn(async move { driver.serve(routes, &health, &told).await }),
+        served: tokio::spawn(async move { driver.serve(routes, counted, &health, &told).await }),
     }
 }
 

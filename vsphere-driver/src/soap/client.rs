@@ -7,6 +7,7 @@ mod tests;
 
 use super::{
     Element, Error, MoRef, Request, Server, Trust,
+    counts::SoapMetrics,
     reply::{self, Reply},
     trust::{InvalidTrust, LastSeen, SeenCertificate},
     xml::{Cursor, InvalidXml, Limits, Start},
@@ -31,6 +32,8 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// How large a reply may be.
     pub limits: Limits,
+    /// Counts what is sent.
+    pub metrics: SoapMetrics,
 }
 
 /// A client of one vCenter, with one jar of cookies and so at most one session. Clones share it.
@@ -48,6 +51,9 @@ struct Connection {
     sdk: String,
     limits: Limits,
     seen: Arc<LastSeen>,
+    /// The server, as the counts name it.
+    label: Arc<str>,
+    metrics: SoapMetrics,
 }
 
 // === impl Settings ===
@@ -60,6 +66,7 @@ impl Settings {
             timeout: Duration::from_mins(1),
             connect_timeout: Duration::from_secs(10),
             limits: Limits::DEFAULT,
+            metrics: SoapMetrics::default(),
         }
     }
 }
@@ -92,6 +99,8 @@ impl Client {
             sdk: format!("{}/sdk", server.url()),
             limits: settings.limits,
             seen,
+            label: server.to_string().into(),
+            metrics: settings.metrics.clone(),
         };
         Ok(Self {
             connection: Arc::new(connection),
@@ -155,6 +164,18 @@ impl Client {
         fields(method = request.method(), operation_id = self.operation_id.as_deref())
     )]
     pub async fn call_with<T>(
+        &self,
+        request: Request,
+        decode: impl FnOnce(&mut Cursor<'_>, Start) -> Result<T, InvalidXml>,
+    ) -> Result<T, Error> {
+        let Connection { label, metrics, .. } = &*self.connection;
+        let counted = metrics.begin(label, request.method());
+        let outcome = self.exchange(request, decode).await;
+        counted.end(&outcome);
+        outcome
+    }
+
+    async fn exchange<T>(
         &self,
         request: Request,
         decode: impl FnOnce(&mut Cursor<'_>, Start) -> Result<T, InvalidXml>,

@@ -60,6 +60,12 @@ impl VimFault {
         std::iter::successors(Some(&*self.type_name), |name| base_of(name))
     }
 
+    /// Its type, if that is one of the API's.
+    pub fn known_type(&self) -> Option<&'static str> {
+        let names = BASES.lines().filter_map(|line| line.split_once(' '));
+        names.map(|(name, _)| name).find(|name| self.is(name))
+    }
+
     /// No session, or no longer. It extends `NoPermission`, which must not be looked for first.
     pub fn is_not_authenticated(&self) -> bool {
         self.is("NotAuthenticated")

@@ -1,7 +1,10 @@
 //! A lane: work of one kind, in turn, as much at once as its window permits.
 
 use super::window::Window;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::Instant,
@@ -12,7 +15,22 @@ use tokio::{
 pub struct Lane {
     places: Arc<Semaphore>,
     size: Arc<Mutex<Size>>,
+    waiting: Arc<AtomicUsize>,
 }
+
+/// How much a lane has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// What it may have under way at once.
+    pub window: usize,
+    /// What it has under way.
+    pub in_flight: usize,
+    /// What waits for its turn.
+    pub waiting: usize,
+}
+
+/// One that waits, until it is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
 
 #[derive(Debug)]
 struct Size {
@@ -40,13 +58,16 @@ impl Lane {
         Self {
             places: Arc::new(Semaphore::new(places)),
             size,
+            waiting: Arc::default(),
         }
     }
 
     /// Waits for its turn, first come first served.
     pub async fn turn(&self) -> Turn {
+        let waiting = Waiting::begin(&self.waiting);
         // The semaphore is never closed, so that there is always a place in the end.
         let place = Arc::clone(&self.places).acquire_owned().await.ok();
+        drop(waiting);
         Turn {
             lane: self.clone(),
             since: Instant::now(),
@@ -64,6 +85,17 @@ impl Lane {
             .size()
     }
 
+    /// How much it has to do.
+    pub fn load(&self) -> Load {
+        let size = self.size.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = self.places.available_permits();
+        Load {
+            window: size.window.size(),
+            in_flight: size.places.saturating_sub(free),
+            waiting: self.waiting.load(Ordering::Relaxed),
+        }
+    }
+
     fn release(&self, place: OwnedSemaphorePermit, learn: impl FnOnce(&mut Window)) {
         let mut size = self.size.lock().unwrap_or_else(PoisonError::into_inner);
         learn(&mut size.window);
@@ -75,6 +107,21 @@ impl Lane {
             self.places.add_permits(wanted - size.places);
             size.places = wanted;
         }
+    }
+}
+
+// === impl Waiting ===
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -114,9 +161,17 @@ mod tests {
         let (first, _second) = (lane.turn().await, lane.turn().await);
         let (mut third, mut fourth) = (pin!(lane.turn()), pin!(lane.turn()));
         assert!(poll!(third.as_mut()).is_pending() && poll!(fourth.as_mut()).is_pending());
+        let load = |in_flight, waiting| Load {
+            window: 2,
+            in_flight,
+            waiting,
+        };
+        assert_eq!(lane.load(), load(2, 2));
         drop(first);
         assert!(poll!(fourth.as_mut()).is_pending());
-        assert!(third.now_or_never().is_some());
+        let third = third.now_or_never();
+        assert!(third.is_some());
+        assert_eq!(lane.load(), load(2, 1));
     }
 
     #[tokio::test(start_paused = true)]

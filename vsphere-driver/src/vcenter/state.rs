@@ -15,11 +15,11 @@ use contract::{
     identity::MachineKey,
     v1::{
         Absence, ConnectionState, Fault, Freshness, Ownership, RemovalCause, VirtualMachine,
-        VirtualMachineTombstone,
+        VirtualMachineState, VirtualMachineTombstone,
     },
 };
 use prost_types::Timestamp;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What is known of one vCenter.
 #[derive(Debug, Default)]
@@ -267,17 +267,34 @@ impl State {
         is_seen.then(|| self.inventory.path(object))
     }
 
+    /// How many machines are told, by state.
+    pub fn count_by_state(&self) -> BTreeMap<VirtualMachineState, usize> {
+        let mut count = BTreeMap::new();
+        for identity in self.identities() {
+            let (moref, work) = match &identity {
+                Identity::Moref(moref) => (Some(moref), None),
+                Identity::Key(key) => (self.by_key.get(key), self.work.get(key)),
+            };
+            let seen = moref.and_then(|moref| self.seen(moref, ""));
+            *count.entry(view::state_of(seen, work)).or_default() += 1;
+        }
+        count
+    }
+
+    fn seen<'a>(&'a self, moref: &'a MoRef, folder: &'a str) -> Option<Seen<'a>> {
+        Some(Seen {
+            moref,
+            vm: self.vms.get(moref)?,
+            folder,
+            missing: self.missing.contains(moref),
+        })
+    }
+
     fn with_seen<T>(&self, moref: &MoRef, tell: impl FnOnce(Seen<'_>) -> T) -> Option<T> {
         let vm = self.vms.get(moref)?;
         let folder = vm.parent.as_ref().map(|folder| self.inventory.path(folder));
-        let missing = self.missing.contains(moref);
         let folder = folder.as_deref().unwrap_or_default();
-        Some(tell(Seen {
-            moref,
-            vm,
-            folder,
-            missing,
-        }))
+        self.seen(moref, folder).map(tell)
     }
 
     fn bury(&mut self, identity: &Identity, cause: RemovalCause, absence: Option<Absence>) {

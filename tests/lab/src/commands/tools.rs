@@ -1,5 +1,7 @@
 //! `cargo lab tools`.
 
+use lab::tools::Tool;
+
 use crate::screen::say;
 
 /// Builds all tools, and prints where they are.
@@ -14,7 +16,10 @@ pub(crate) async fn run() -> anyhow::Result<()> {
         ("govc", &tools.govc),
         ("floor", &tools.floor),
     ] {
-        say(&format!("{name:16}{}", path.display()));
+        say(&format!("{name:18}{}", path.display()));
     }
+    // Only the tests of the metrics need it: a lab starts without.
+    let reader = lab::tools::one(Tool::Prometheus).await?;
+    say(&format!("{:18}{}", "prometheus-reader", reader.display()));
     Ok(())
 }

@@ -31,6 +31,7 @@ pub struct DriverSetup {
 pub struct Driver {
     setup: DriverSetup,
     address: SocketAddr,
+    metrics: Option<String>,
     process: Option<Process>,
 }
 
@@ -41,6 +42,7 @@ impl Driver {
         let mut driver = Self {
             setup,
             address: any,
+            metrics: None,
             process: None,
         };
         driver.restart().await?;
@@ -50,6 +52,13 @@ impl Driver {
     /// Where it listens; the same after a restart.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where `/metrics` is served.
+    pub fn metrics(&self) -> Result<&str> {
+        self.metrics
+            .as_deref()
+            .ok_or(Error::Missing("running driver"))
     }
 
     /// Starts it again at the same address, after it was stopped or killed; kills it otherwise.
@@ -67,11 +76,18 @@ impl Driver {
                 self.setup.certificates.authority.display(),
             )
             .option("--config", file.display())
+            .option("--metrics-bind-address", "127.0.0.1:0")
             .option("--log", &self.setup.log)
             .option("--log-format", "json");
         let mut process = Process::start(&program, &self.setup.folder)?;
+        let name = |name| move |line: &str| listening(line, Some(name));
+        self.metrics = Some(
+            process
+                .line("the metrics' address", START, name("metrics"))
+                .await?,
+        );
         let address = process
-            .line("the driver's address", START, |line| listening(line, None))
+            .line("the driver's address", START, name("grpc"))
             .await?;
         self.address = address.parse().map_err(|_| Error::Unreadable {
             program: "driver".to_owned(),

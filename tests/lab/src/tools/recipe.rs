@@ -28,6 +28,8 @@ pub enum Tool {
     Govc,
     /// The bare client that a bench is compared with.
     Floor,
+    /// Prometheus' own parsers of metrics and rules.
+    Prometheus,
 }
 
 /// How a tool is built.
@@ -131,6 +133,7 @@ impl Tool {
             Self::Vcsim => "vcsim",
             Self::Govc => "govc",
             Self::Floor => "floor",
+            Self::Prometheus => "prometheus-reader",
         }
     }
 
@@ -144,6 +147,7 @@ impl Tool {
             Self::Vcsim => "HCP_LAB_VCSIM",
             Self::Govc => "HCP_LAB_GOVC",
             Self::Floor => "HCP_LAB_FLOOR",
+            Self::Prometheus => "HCP_LAB_PROMETHEUS",
         }
     }
 
@@ -162,6 +166,7 @@ impl Tool {
             Self::Vcsim => "./vcsim",
             Self::Govc => "./govc",
             Self::Floor => "./floor",
+            Self::Prometheus => "./reader",
         }
     }
 
@@ -172,6 +177,7 @@ impl Tool {
             Self::KubeApiserver | Self::Kubectl => "k8s.io/kubernetes",
             Self::Grpcurl => "github.com/fullstorydev/grpcurl",
             Self::Vcsim | Self::Govc | Self::Floor => "github.com/vmware/govmomi",
+            Self::Prometheus => "github.com/prometheus/prometheus",
         }
     }
 
@@ -184,7 +190,8 @@ impl Tool {
             | Self::Kubectl
             | Self::Grpcurl
             | Self::Govc
-            | Self::Floor => &[],
+            | Self::Floor
+            | Self::Prometheus => &[],
         }
     }
 
@@ -193,7 +200,7 @@ impl Tool {
         match self {
             Self::KubeApiserver | Self::Kubectl => &["k8s.io/component-base/version.gitVersion"],
             Self::Grpcurl => &["main.version"],
-            Self::Etcd | Self::Vcsim | Self::Govc | Self::Floor => &[],
+            Self::Etcd | Self::Vcsim | Self::Govc | Self::Floor | Self::Prometheus => &[],
         }
     }
 
@@ -203,6 +210,7 @@ impl Tool {
             Self::KubeApiserver | Self::Kubectl => "kube",
             Self::Grpcurl => "grpcurl",
             Self::Vcsim | Self::Govc | Self::Floor => "vcenter",
+            Self::Prometheus => "prometheus",
         }
     }
 }
@@ -211,7 +219,7 @@ impl Tool {
 mod tests {
     use super::*;
 
-    const TOOLS: [Tool; 7] = [
+    const TOOLS: [Tool; 8] = [
         Tool::Etcd,
         Tool::KubeApiserver,
         Tool::Kubectl,
@@ -219,6 +227,7 @@ mod tests {
         Tool::Vcsim,
         Tool::Govc,
         Tool::Floor,
+        Tool::Prometheus,
     ];
 
     #[test]
