@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+pub use rustix::process::Signal;
+use rustix::process::{Pid, kill_process};
 
 pub use self::log::Log;
 pub use self::recorded::Recorded;
@@ -143,7 +144,7 @@ impl Process {
             .try_wait()
             .doing("waiting for", self.log.path())?
         {
-            Some(status) => Err(self.ended(status)),
+            Some(status) => Err(self.death(status)),
             None => Ok(()),
         }
     }
@@ -168,7 +169,7 @@ impl Process {
                 return Ok(found);
             }
             if let Some(status) = ended {
-                return Err(self.ended(status));
+                return Err(self.death(status));
             }
             if Instant::now() > deadline {
                 let what = format!("{what} in {}", self.log.path().display());
@@ -192,6 +193,14 @@ impl Process {
     /// When it has not ended `within` the time; it is killed then.
     pub async fn stop(mut self, within: Duration) -> Result<ExitStatus> {
         self.signal(Signal::TERM)?;
+        self.ended(within).await
+    }
+
+    /// Waits until it has ended by itself.
+    ///
+    /// # Errors
+    /// When it has not `within` the time.
+    pub async fn ended(&mut self, within: Duration) -> Result<ExitStatus> {
         let deadline = Instant::now() + within;
         loop {
             if let Some(status) = self
@@ -254,7 +263,7 @@ impl Process {
         Ok(())
     }
 
-    fn ended(&self, status: ExitStatus) -> Error {
+    fn death(&self, status: ExitStatus) -> Error {
         Error::Ended {
             name: self.name.clone(),
             status: status.to_string(),
