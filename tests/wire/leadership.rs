@@ -6,7 +6,7 @@ use lab::{Builder, Lab};
 use serde_json::{Value, json};
 
 use crate::hub::Hub;
-use crate::zone::{PATIENCE, soon};
+use crate::zone::{PATIENCE, show, soon};
 
 /// A Lease that lasts this many seconds makes the test shorter, and nothing else different.
 const LEASE: [&str; 2] = ["--lease-duration", "3"];
@@ -100,7 +100,7 @@ async fn a_leader_that_stood_still_while_another_took_over_changes_nothing_any_m
         "stale_epoch_refusals": stale_epoch_refusals(&events),
         "mutations_by_old_leader": mutations_by_old_leader(&events),
     });
-    println!("{figures}");
+    show(&figures);
     assert!(stale_epoch_refusals(&events) >= 1, "{figures}");
     assert_eq!(mutations_by_old_leader(&events), 0, "{figures}");
 }

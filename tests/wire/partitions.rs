@@ -11,12 +11,12 @@ use lab::proxy::{Outage, Proxy};
 use serde_json::{Value, json};
 
 use crate::hub::{Hub, POOL};
-use crate::zone::PATIENCE;
+use crate::zone::{PATIENCE, show};
 
 const MACHINES: u32 = 10;
 /// After a start and after a partition calls are counted until all is well, and for so long after
 /// that: what comes later is the calm.
-const AFTERWARDS: Duration = Duration::from_secs(10);
+const AFTERWARDS: Duration = Duration::from_secs(5);
 
 /// Where it is cut.
 #[derive(Debug, Clone, Copy)]
@@ -92,7 +92,7 @@ async fn cut_and_healed(between: Between, outage: Outage) {
         "calls_of_a_start": {"rpc": start[0], "soap": start[1]},
         "calls_after_healing": {"rpc": healed[0], "soap": healed[1]},
     });
-    println!("{figures}");
+    show(&figures);
     for (healed, start) in healed.into_iter().zip(start) {
         assert!(healed <= 2 * start, "{figures}");
     }

@@ -205,3 +205,9 @@ pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     };
     value
 }
+
+/// Shows figures to whoever runs the tests with `--nocapture`.
+#[expect(clippy::print_stdout, reason = "that is where they are looked for")]
+pub(crate) fn show(figures: &Value) {
+    println!("{figures}");
+}

@@ -32,6 +32,8 @@ struct World {
     refusal: Option<Fault>,
     /// Nobody is there.
     down: bool,
+    /// Calls that were tried then.
+    in_vain: usize,
     /// The vCenter does not answer, for this reason.
     outage: Option<Fault>,
     calls: Vec<String>,
@@ -50,6 +52,7 @@ impl Default for FakeDriver {
             slow: false,
             refusal: None,
             down: false,
+            in_vain: 0,
             outage: None,
             calls: Vec::new(),
             changes: broadcast::channel(BEHIND).0,
@@ -61,6 +64,11 @@ impl FakeDriver {
     /// What was called, in order, with slots.
     pub fn calls(&self) -> Vec<String> {
         self.lock().calls.clone()
+    }
+
+    /// How many calls were tried while nobody was there.
+    pub fn calls_in_vain(&self) -> usize {
+        self.lock().in_vain
     }
 
     /// Users that were connected, in order.
@@ -160,9 +168,7 @@ impl FakeDriver {
 
     fn enter(&self, vcenter: &str, call: String) -> Result<MutexGuard<'_, World>, Fault> {
         let mut world = self.lock();
-        if world.down {
-            return Err(Fault::unreachable("nobody listens"));
-        }
+        world.listens()?;
         world.calls.push(call);
         if !vcenter.starts_with(&format!("vc-{}-", world.run)) {
             return Err(unknown());
@@ -174,9 +180,7 @@ impl FakeDriver {
 impl Driver for FakeDriver {
     async fn connect(&self, _: &Caller, login: &Login) -> Result<Vcenter, Fault> {
         let mut world = self.lock();
-        if world.down {
-            return Err(Fault::unreachable("nobody listens"));
-        }
+        world.listens()?;
         world.calls.push("connect".into());
         world.connected.push(login.clone());
         Ok(Vcenter {
@@ -268,6 +272,14 @@ impl Driver for FakeDriver {
 // === impl World ===
 
 impl World {
+    fn listens(&mut self) -> Result<(), Fault> {
+        if !self.down {
+            return Ok(());
+        }
+        self.in_vain += 1;
+        Err(Fault::unreachable("nobody listens"))
+    }
+
     fn freshness(&self) -> Freshness {
         Freshness {
             connected: self.outage.is_none(),

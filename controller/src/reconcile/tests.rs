@@ -1,5 +1,7 @@
 //! Whole scenarios, on a hub and a driver in memory.
 
+mod partitions;
+
 use crate::{
     crd::{PAUSED, VMwareNodePoolTemplateStatus as Status},
     driver::{Power, Retry, State},

@@ -81,10 +81,15 @@ pub(super) async fn follow(vcenter: Arc<VCenter>) {
                 }
                 let pause = note_failure(&vcenter, *fault, wait);
                 sleep(pause).await;
-                wait = (wait * 2).min(BACK_OFF.1);
+                wait = longer(wait);
             }
         }
     }
+}
+
+/// The pause after this one.
+fn longer(wait: Duration) -> Duration {
+    (wait * 2).min(BACK_OFF.1)
 }
 
 /// Says what is wrong; gives how long to wait before the next attempt.
@@ -409,5 +414,22 @@ impl Made {
     fn put_back(&self, objects: Vec<(u64, MoRef)>) {
         let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         made.extend(objects);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_an_hour_without_a_vcenter_is_some_forty_attempts() {
+        let (mut wait, mut passed, mut attempts) = (BACK_OFF.0, Duration::ZERO, 0);
+        while passed < Duration::from_mins(30) {
+            attempts += 1;
+            // The shortest that chance makes of it.
+            passed += wait.mul_f64(0.75);
+            wait = longer(wait);
+        }
+        assert!((40..=50).contains(&attempts), "{attempts}");
     }
 }
