@@ -1,6 +1,6 @@
 //! The command line; every flag can also come from the environment.
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser, error::ErrorKind};
 use contract::telemetry::{endpoint::Bind, logs::LogFormat};
 use std::path::PathBuf;
 use tonic::transport::Endpoint;
@@ -64,9 +64,25 @@ pub(crate) struct Args {
     #[arg(long, env = "LOG", default_value = "info", value_parser = filter)]
     pub(crate) log: EnvFilter,
 
+    /// Where spans go by OTLP over gRPC, `http://collector:4317`; left out: nowhere.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    pub(crate) otlp_endpoint: Option<String>,
+
     /// How to log.
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
     pub(crate) log_format: LogFormat,
+}
+
+// === impl Args ===
+
+impl Args {
+    /// Ends the program as for any flag that cannot be used: before there is a log.
+    pub(crate) fn refuse(flag: &str, problem: &dyn std::error::Error) -> ! {
+        let problem = format!("{flag}: {problem}");
+        Self::command()
+            .error(ErrorKind::ValueValidation, problem)
+            .exit()
+    }
 }
 
 fn filter(text: &str) -> Result<EnvFilter, ParseError> {
@@ -84,7 +100,6 @@ fn hub_id(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_command_line_is_well_formed() {

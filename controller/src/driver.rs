@@ -11,7 +11,7 @@ mod machine;
 
 pub use convert::spec_hash;
 pub use fault::{Fault, Kind, Retry};
-pub use grpc::{GrpcDriver, InvalidEndpoint, Transport, Wire};
+pub use grpc::{Connection, GrpcDriver, InvalidEndpoint, Transport, Wire};
 pub use machine::{
     ExtraConfig, Firmware, Machine, MachineRef, MachineSpec, Ownership, Power, State, Tombstone,
 };

@@ -8,6 +8,8 @@ use clap::Parser as _;
 use contract::telemetry::{
     endpoint::{self, Answers, Bind, Endpoint},
     logs,
+    rpc::RpcMetrics,
+    traces::Traces,
 };
 use controller::{
     context::{Context, Program},
@@ -43,7 +45,11 @@ const GRACE: Duration = Duration::from_secs(5);
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    logs::start(args.log.clone(), args.log_format);
+    let traces = match Traces::to("hcp-vsphere-controller", args.otlp_endpoint.as_deref()) {
+        Ok(traces) => traces,
+        Err(error) => Args::refuse("--otlp-endpoint", &error),
+    };
+    logs::start(args.log.clone(), args.log_format, &traces);
     let provider = rustls::crypto::ring::default_provider();
     provider
         .install_default()
@@ -54,17 +60,19 @@ async fn main() -> anyhow::Result<()> {
         let error = format!("{error:#}");
         tracing::error!(error, "Ending");
     }
+    traces.end().await;
     outcome
 }
 
 async fn control(args: Args) -> anyhow::Result<()> {
     let stop = stop_on_signals()?;
-    let driver = GrpcDriver::new(transport(&args)?).context("--driver-endpoint")?;
+    let rpc = RpcMetrics::of(&[contract::DESCRIPTORS]).context("reading the contract")?;
+    let driver = GrpcDriver::new(transport(&args)?, rpc.clone()).context("--driver-endpoint")?;
     let client = Client::try_default()
         .await
         .context("finding the API server")?;
     let metrics = Metrics::default();
-    let ready = serve_http(&args, &metrics).await?;
+    let ready = serve_http(&args, &metrics, &rpc).await?;
     let hub_id = match args.hub_id.clone() {
         Some(hub_id) => hub_id,
         None => hub_id(&client).await?,
@@ -163,9 +171,14 @@ impl Work {
 }
 
 /// Serves metrics and probes; the probe for readiness answers by the flag that is returned.
-async fn serve_http(args: &Args, metrics: &Metrics) -> anyhow::Result<Arc<AtomicBool>> {
+async fn serve_http(
+    args: &Args,
+    metrics: &Metrics,
+    rpc: &RpcMetrics,
+) -> anyhow::Result<Arc<AtomicBool>> {
     let mut registry = Registry::default();
     metrics.register(&mut registry);
+    rpc.register(registry.sub_registry_with_prefix("vmware_nodepool_driver"));
     let answers = endpoint::metrics(registry);
     let served = serve("metrics", args.metrics_bind_address, answers).await;
     served.context("--metrics-bind-address")?;

@@ -75,6 +75,11 @@ struct Work<'a, D> {
 }
 
 /// Brings the world closer to what `template` says, and says how it is. kube's span names the template.
+#[tracing::instrument(
+    level = "debug",
+    skip_all,
+    fields(template = template.name_any(), namespace = template.namespace())
+)]
 pub async fn reconcile<D: Driver>(
     template: Arc<VMwareNodePoolTemplate>,
     ctx: Arc<Context<D>>,

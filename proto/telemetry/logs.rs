@@ -1,8 +1,12 @@
 //! Where the log of a service goes, and how it looks.
 
+use super::traces::Traces;
 use clap::ValueEnum;
 use std::io::{self, IsTerminal as _};
-use tracing_subscriber::{EnvFilter, fmt::time::SystemTime};
+use tracing_subscriber::{
+    EnvFilter, Layer as _, fmt::time::SystemTime, layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
 
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -13,15 +17,18 @@ pub enum LogFormat {
     Text,
 }
 
-/// Sends the log of the process to standard error.
-pub fn start(filter: EnvFilter, format: LogFormat) {
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+/// Sends the log of the process to standard error, and its spans to where `traces` go.
+pub fn start(filter: EnvFilter, format: LogFormat, traces: &Traces) {
+    let log = tracing_subscriber::fmt::layer()
         .with_timer(SystemTime)
         .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr);
-    match format {
-        LogFormat::Json => log.json().flatten_event(true).init(),
-        LogFormat::Text => log.init(),
-    }
+    let log = match format {
+        LogFormat::Json => log.json().flatten_event(true).boxed(),
+        LogFormat::Text => log.boxed(),
+    };
+    tracing_subscriber::registry()
+        .with(traces.layer())
+        .with(log.with_filter(filter))
+        .init();
 }

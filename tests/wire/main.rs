@@ -22,5 +22,6 @@ mod pool;
 mod readme;
 mod requests;
 mod sessions;
+mod traces;
 mod watch;
 mod zone;

@@ -1,6 +1,6 @@
 //! The command line; every flag can also come from the environment.
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser, error::ErrorKind};
 use contract::telemetry::{endpoint::Bind, logs::LogFormat};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use tracing_subscriber::EnvFilter;
@@ -68,6 +68,10 @@ pub(crate) struct Args {
     #[arg(long, env = "DRIVER_LOG_FORMAT", value_enum, default_value = "text")]
     pub(crate) log_format: LogFormat,
 
+    /// Where spans go by OTLP over gRPC, `http://collector:4317`; left out: nowhere.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    pub(crate) otlp_endpoint: Option<String>,
+
     /// How many seconds calls under way may go on once the driver is asked to stop.
     #[arg(
         long,
@@ -84,6 +88,14 @@ impl Args {
     /// How to listen, as far as that may be.
     pub(crate) fn transport(&self) -> Result<Transport, InvalidTransport> {
         Transport::new(self.listen, self.tls_files().as_ref(), self.plaintext)
+    }
+
+    /// Ends the program as for any flag that cannot be used: before there is a log.
+    pub(crate) fn refuse(flag: &str, problem: &dyn std::error::Error) -> ! {
+        let problem = format!("{flag}: {problem}");
+        Self::command()
+            .error(ErrorKind::ValueValidation, problem)
+            .exit()
     }
 
     pub(crate) fn grace(&self) -> Duration {
@@ -103,7 +115,6 @@ impl Args {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::error::ErrorKind;
 
     fn parsed(flags: &[&str]) -> Result<Args, ErrorKind> {
         let flags = ["vsphere-driver"].iter().chain(flags);

@@ -5,7 +5,7 @@ mod args;
 use anyhow::Context as _;
 use args::Args;
 use clap::Parser as _;
-use contract::telemetry::logs;
+use contract::telemetry::{logs, traces::Traces};
 use std::{process::ExitCode, time::SystemTime};
 use vsphere_driver::{
     config::Config,
@@ -13,10 +13,17 @@ use vsphere_driver::{
     shutdown::Stop,
 };
 
-fn main() -> ExitCode {
+#[tokio::main]
+async fn main() -> ExitCode {
     let args = Args::parse();
-    logs::start(args.log.clone(), args.log_format);
-    match run(&args) {
+    let traces = match Traces::to("vsphere-driver", args.otlp_endpoint.as_deref()) {
+        Ok(traces) => traces,
+        Err(error) => Args::refuse("--otlp-endpoint", &error),
+    };
+    logs::start(args.log.clone(), args.log_format, &traces);
+    let outcome = run(&args).await;
+    traces.end().await;
+    match outcome {
         Ok(()) => {
             tracing::info!(outcome = "in order", "Stopped");
             ExitCode::SUCCESS
@@ -29,7 +36,6 @@ fn main() -> ExitCode {
     }
 }
 
-#[tokio::main]
 async fn run(args: &Args) -> anyhow::Result<()> {
     rustls::crypto::ring::default_provider()
         .install_default()

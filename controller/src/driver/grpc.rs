@@ -4,6 +4,10 @@ use super::{
     Answer, Caller, Changes, Driver, Fault, IsoSource, Login, MachineRef, MachineSpec, Message, On,
     Owner, Placement, Vcenter, Wanted, convert,
 };
+use contract::telemetry::{
+    rpc::{Counted, RpcLayer, RpcMetrics},
+    traces::Traced,
+};
 use contract::v1::{
     self as pb, isos_client::IsosClient, v_centers_client::VCentersClient,
     virtual_machines_client::VirtualMachinesClient,
@@ -16,6 +20,7 @@ use tonic::{
     codegen::{Service, StdError, http},
     transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
 };
+use tower::Layer as _;
 
 /// Deadline of a call that does not wait, and what one that waits gets beyond its wait.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -44,7 +49,10 @@ pub trait Wire:
 
 /// A driver reached over gRPC; clones share the connection.
 #[derive(Clone, Debug)]
-pub struct GrpcDriver<W = Channel>(W);
+pub struct GrpcDriver<W = Connection>(W);
+
+/// A connection whose calls are counted, and carry their trace along.
+pub type Connection = Counted<Traced<Channel>>;
 
 /// How the driver is reached.
 #[derive(Clone)]
@@ -105,7 +113,7 @@ impl fmt::Debug for Transport {
 
 impl GrpcDriver {
     /// Connects in the background, and again whenever it must.
-    pub fn new(transport: Transport) -> Result<Self, InvalidEndpoint> {
+    pub fn new(transport: Transport, metrics: RpcMetrics) -> Result<Self, InvalidEndpoint> {
         let Transport {
             endpoint,
             tls,
@@ -132,7 +140,8 @@ impl GrpcDriver {
             .http2_keep_alive_interval(KEEPALIVE)
             .keep_alive_timeout(DEADLINE)
             .keep_alive_while_idle(true);
-        Ok(Self(endpoint.connect_lazy()))
+        let traced = Traced(endpoint.connect_lazy());
+        Ok(Self(RpcLayer(metrics).layer(traced)))
     }
 }
 

@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Bench(Bench),
     /// Kills the services at certain calls, starts them again, and looks at what became of it.
     Crash(Crash),
+    /// Sums up the searches for secrets in what all labs said since the last `--clear`.
+    Canary(Canary),
     /// Builds all tools, and says where they are.
     Tools,
 }
@@ -52,6 +54,17 @@ pub(crate) enum Command {
 pub(crate) enum Mode {
     /// `testMode: true`: as many machines as `spec.replicas`.
     Test,
+}
+
+/// Options of `canary`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Canary {
+    /// Forgets all searches, for a new run of the tests.
+    #[arg(long)]
+    pub(crate) clear: bool,
+    /// Writes the summary to this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
 }
 
 /// Options of `demo`.

@@ -1,6 +1,7 @@
 //! One module for each command.
 
 pub(crate) mod bench;
+pub(crate) mod canary;
 pub(crate) mod crash;
 pub(crate) mod demo;
 pub(crate) mod down;

@@ -3,12 +3,14 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout};
 
+use crate::canary::Canary;
 use crate::certificates::Leaf;
 use crate::error::{Doing as _, Error, Result};
 
@@ -19,6 +21,8 @@ pub struct Grpcurl {
     pub(crate) authority: PathBuf,
     pub(crate) leaf: Leaf,
     pub(crate) address: SocketAddr,
+    /// Hears what is answered.
+    pub(crate) canary: Arc<Canary>,
 }
 
 impl Grpcurl {
@@ -59,7 +63,14 @@ impl Grpcurl {
             ])
             .arg(self.address.to_string())
             .arg(method);
-        let printed = crate::run(command).await?;
+        let answer = crate::run(command).await;
+        let said = match &answer {
+            Ok(printed) => printed,
+            Err(Error::Command { stderr, .. }) => stderr,
+            Err(_) => "",
+        };
+        self.canary.said("answers to grpcurl", said);
+        let printed = answer?;
         serde_json::from_str(&printed).map_err(|_| Error::Unreadable {
             program: "grpcurl".to_owned(),
             said: printed,
@@ -89,6 +100,7 @@ impl Grpcurl {
         Ok(Stream {
             child,
             lines: BufReader::new(output).lines(),
+            canary: Arc::clone(&self.canary),
         })
     }
 
@@ -115,6 +127,7 @@ impl Grpcurl {
 pub struct Stream {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
+    canary: Arc<Canary>,
 }
 
 impl Stream {
@@ -126,6 +139,7 @@ impl Stream {
         };
         let mut message = String::new();
         while let Some(line) = self.lines.next_line().await.map_err(reading)? {
+            self.canary.said("streams to grpcurl", line.as_str());
             message.push_str(&line);
             // grpcurl indents all that is inside a message.
             if line == "}" || line == "{}" {

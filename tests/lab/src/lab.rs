@@ -1,6 +1,7 @@
 //! A lab: a hub, a vCenter behind a proxy, and both services.
 
 mod builder;
+mod canaries;
 mod folder;
 mod look;
 mod record;
@@ -15,6 +16,7 @@ pub use self::builder::Builder;
 use self::folder::Folder;
 pub use self::look::wait_for;
 pub use self::work::{CREDENTIALS, DATASTORE, ISO};
+use crate::canary::Canary;
 use crate::certificates::Certificates;
 use crate::error::{Error, Result};
 use crate::hub::Access;
@@ -39,6 +41,7 @@ pub struct Lab {
     certificates: Certificates,
     tools: Paths,
     folder: Folder,
+    canary: Arc<Canary>,
 }
 
 /// A simulated vCenter and the proxy before it.
@@ -96,6 +99,11 @@ impl Lab {
     /// Where its files lie.
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// What must be said nowhere, and what was said: a test adds secrets of its own.
+    pub fn canary(&self) -> &Canary {
+        &self.canary
     }
 
     /// The driver.

@@ -51,7 +51,8 @@ impl Vcenter {
         folder: &Path,
         arguments: &[String],
     ) -> Result<Self> {
-        let password = secret::random()?;
+        // With what has to be escaped in XML, JSON and URLs.
+        let password = format!("{}&<+%/", secret::random()?);
         let password_file = folder.join(format!("{name}.password"));
         files::write_private(&password_file, &password)?;
         let program = Program::new(&format!("vcsim-{name}"), &tools.vcsim)

@@ -49,11 +49,13 @@ impl Caller {
             operation_id,
             on_behalf_of,
         } = asked;
+        let operation_id = operation_id.unwrap_or_else(new_operation_id);
+        tracing::Span::current().record("operation_id", &operation_id);
         Ok(Self {
             hub_id,
             epoch,
             client: client.name().to_owned(),
-            operation_id: operation_id.unwrap_or_else(new_operation_id),
+            operation_id,
             on_behalf_of,
         })
     }

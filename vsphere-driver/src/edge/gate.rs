@@ -11,6 +11,7 @@ use super::{
     methods::{Kind, Methods},
 };
 use crate::shutdown::Stop;
+use contract::telemetry::traces;
 use contract::v1::{Fault, Reason};
 use futures::{FutureExt as _, future::BoxFuture};
 use http::{HeaderMap, Request, Response};
@@ -185,7 +186,15 @@ where
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let path = request.uri().path().to_owned();
-        let span = tracing::info_span!("call", path, client = tracing::field::Empty);
+        let span = tracing::info_span!(
+            "call",
+            path,
+            client = tracing::field::Empty,
+            operation_id = tracing::field::Empty,
+            otel.name = path.trim_start_matches('/'),
+            otel.kind = "server",
+        );
+        traces::continue_from(&span, request.headers());
         let pass = match span.in_scope(|| self.gate.admit(&mut request)) {
             Ok(pass) => pass,
             Err(fault) => {

@@ -8,10 +8,12 @@ use crate::{
 };
 use contract::{
     identity::MachineKey,
+    telemetry::traces,
     v1::{Absence, Fault, Owner, RemovalCause, Verb},
 };
-use std::sync::Arc;
+use std::{future::Future, sync::Arc};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 /// Work on one machine.
 #[derive(Clone, Debug)]
@@ -53,6 +55,14 @@ impl Job {
             operation_id: format!("{}-{}", caller.operation_id, key.slot),
             withdrawn: CancellationToken::new(),
         }
+    }
+
+    /// Begins to do it, in the trace of the call that asked for it: that ends, and this goes on.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let verb = self.verb.as_str_name();
+        let operation_id = &self.operation_id;
+        let span = tracing::debug_span!(parent: None, "work", operation_id, otel.name = verb);
+        self.vcenter.spawn(work.instrument(traces::beside(span)));
     }
 
     /// What is told of it while it waits for its turn.

@@ -161,7 +161,14 @@ impl Client {
     #[tracing::instrument(
         level = "debug",
         skip_all,
-        fields(method = request.method(), operation_id = self.operation_id.as_deref())
+        name = "soap",
+        fields(
+            method = request.method(),
+            operation_id = self.operation_id.as_deref(),
+            otel.name = request.method(),
+            otel.kind = "client",
+            otel.status_code = tracing::field::Empty,
+        )
     )]
     pub async fn call_with<T>(
         &self,
@@ -172,6 +179,9 @@ impl Client {
         let counted = metrics.begin(label, request.method());
         let outcome = self.exchange(request, decode).await;
         counted.end(&outcome);
+        if outcome.is_err() {
+            tracing::Span::current().record("otel.status_code", "ERROR");
+        }
         outcome
     }
 

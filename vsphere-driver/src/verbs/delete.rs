@@ -160,11 +160,11 @@ fn begin(vcenter: &Arc<VCenter>, caller: &Caller, state: &mut State, decision: &
             let job = job(state, key, Some(moref));
             let work = job.work(String::new(), String::new());
             state.begin(key, work);
-            vcenter.spawn(delete::run(job, moref.clone()));
+            job.clone().spawn(delete::run(job, moref.clone()));
         }
         Delete::AfterCreate(key) => {
             let job = job(state, key, None);
-            vcenter.spawn(delete::run_after_create(job));
+            job.clone().spawn(delete::run_after_create(job));
         }
         Delete::Withdraw(key) => {
             if let Some(work) = state.work(key) {

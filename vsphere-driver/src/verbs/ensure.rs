@@ -117,12 +117,12 @@ fn begin(
             Ensure::Create => {
                 let job = job(Verb::Create);
                 state.begin(&wish.key, job.work(path.clone(), plan.spec_hash.clone()));
-                vcenter.spawn(create::run(job, Arc::clone(plan)));
+                job.clone().spawn(create::run(job, Arc::clone(plan)));
             }
             Ensure::PowerOn(moref) => {
                 let job = job(Verb::PowerOn);
                 state.begin(&wish.key, job.work(path.clone(), plan.spec_hash.clone()));
-                vcenter.spawn(switch_on(job, Arc::clone(plan), moref));
+                job.clone().spawn(switch_on(job, Arc::clone(plan), moref));
             }
             Ensure::Keep | Ensure::Refuse(..) => {}
         }

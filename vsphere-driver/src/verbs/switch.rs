@@ -78,7 +78,7 @@ fn one(
                     .unwrap_or_default();
                 let job = Job::new(vcenter, caller, &key, (&mark.owner, &name), verb);
                 state.begin(&key, job.work(String::new(), mark.spec_hash));
-                vcenter.spawn(run(job, moref));
+                job.clone().spawn(run(job, moref));
             }
         }
     }

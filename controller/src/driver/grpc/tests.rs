@@ -18,6 +18,10 @@ use tonic::{
     transport::{Server, ServerTlsConfig},
 };
 
+fn metrics() -> RpcMetrics {
+    RpcMetrics::of(&[contract::DESCRIPTORS]).unwrap()
+}
+
 #[test]
 fn plaintext_is_for_loopback_and_https_needs_certificates() {
     for (endpoint, error) in [
@@ -31,7 +35,9 @@ fn plaintext_is_for_loopback_and_https_needs_certificates() {
             tls: None,
             server_name: None,
         };
-        let refused = GrpcDriver::new(transport).unwrap_err().to_string();
+        let refused = GrpcDriver::new(transport, metrics())
+            .unwrap_err()
+            .to_string();
         assert!(refused.contains(error), "{endpoint}: {refused}");
     }
 }
@@ -44,7 +50,7 @@ async fn plaintext_is_taken_on_loopback() {
             tls: None,
             server_name: None,
         };
-        assert!(GrpcDriver::new(transport).is_ok(), "{endpoint}");
+        assert!(GrpcDriver::new(transport, metrics()).is_ok(), "{endpoint}");
     }
 }
 
@@ -234,7 +240,7 @@ fn certificates(name: &str) -> [Vec<u8>; 3] {
 /// A peer over mutual TLS, and a driver that talks to it.
 async fn peer() -> (Peer, GrpcDriver) {
     let (peer, transport) = listening().await;
-    (peer, GrpcDriver::new(transport).unwrap())
+    (peer, GrpcDriver::new(transport, metrics()).unwrap())
 }
 
 /// A peer over mutual TLS, and how it is reached.
@@ -366,7 +372,7 @@ async fn a_driver_of_another_authority_is_not_spoken_to() {
     let [other, ..] = certificates(SERVER);
     let tls = transport.tls.as_mut().unwrap();
     tls.0 = other;
-    let driver = GrpcDriver::new(transport).unwrap();
+    let driver = GrpcDriver::new(transport, metrics()).unwrap();
     let fault = driver.disconnect(&hub(), "vc-x").await.unwrap_err();
     assert_eq!(fault.kind, Kind::Unreachable);
     assert!(fault.message.contains("certificate"), "{fault}");
@@ -378,7 +384,7 @@ async fn a_client_of_another_authority_is_not_listened_to() {
     let [_, certificate, key] = certificates("controller.test");
     let tls = transport.tls.as_mut().unwrap();
     (tls.1, tls.2) = (certificate, key);
-    let driver = GrpcDriver::new(transport).unwrap();
+    let driver = GrpcDriver::new(transport, metrics()).unwrap();
     let fault = driver.disconnect(&hub(), "vc-x").await.unwrap_err();
     assert_eq!(fault.kind, Kind::Unreachable);
 }

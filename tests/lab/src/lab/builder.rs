@@ -24,6 +24,7 @@ pub struct Builder {
     vcenters: usize,
     vcenter_arguments: Vec<String>,
     controller_arguments: Vec<String>,
+    driver_arguments: Vec<String>,
     hubs: Vec<String>,
     profile: Profile,
     log: String,
@@ -43,6 +44,7 @@ impl Default for Builder {
             vcenters: 1,
             vcenter_arguments: Vec::new(),
             controller_arguments: Vec::new(),
+            driver_arguments: Vec::new(),
             hubs: vec!["manual".to_owned()],
             profile: Profile::Debug,
             log: "info".to_owned(),
@@ -128,6 +130,16 @@ impl Builder {
         arguments: impl IntoIterator<Item = A>,
     ) -> Self {
         self.controller_arguments
+            .extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Further arguments of the driver.
+    pub fn driver_arguments<A: Into<String>>(
+        mut self,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Self {
+        self.driver_arguments
             .extend(arguments.into_iter().map(Into::into));
         self
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kube::api::{Api, DynamicObject};
@@ -81,6 +82,7 @@ impl Lab {
             authority: self.certificates.authority.clone(),
             leaf: leaf.clone(),
             address: self.driver()?.address(),
+            canary: Arc::clone(&self.canary),
         })
     }
 

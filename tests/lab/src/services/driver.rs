@@ -22,6 +22,8 @@ pub struct DriverSetup {
     pub certificates: Certificates,
     /// Its configuration, TOML.
     pub configuration: String,
+    /// Further arguments.
+    pub arguments: Vec<String>,
     /// What to log.
     pub log: String,
 }
@@ -78,7 +80,8 @@ impl Driver {
             .option("--config", file.display())
             .option("--metrics-bind-address", "127.0.0.1:0")
             .option("--log", &self.setup.log)
-            .option("--log-format", "json");
+            .option("--log-format", "json")
+            .arguments(self.setup.arguments.iter().cloned());
         let mut process = Process::start(&program, &self.setup.folder)?;
         let name = |name| move |line: &str| listening(line, Some(name));
         self.metrics = Some(

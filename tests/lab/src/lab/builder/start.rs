@@ -47,7 +47,9 @@ impl Builder {
             certificates,
             tools,
             folder,
+            canary: Arc::default(),
         };
+        lab.hide_canaries()?;
         self.start_services(&mut lab).await?;
         Ok(lab)
     }
@@ -117,6 +119,7 @@ impl Builder {
             folder: lab.folder.path().to_owned(),
             certificates: lab.certificates.clone(),
             configuration: self.driver_configuration(lab).await?,
+            arguments: self.driver_arguments.clone(),
             log: self.log.clone(),
         };
         lab.driver = Some(Driver::start(setup).await?);
