@@ -12,6 +12,7 @@ mod catalogue;
 mod faults;
 mod hub;
 mod leadership;
+mod load;
 mod machines;
 mod metrics;
 mod names;

@@ -17,7 +17,8 @@ const PATIENCE: Duration = Duration::from_mins(10);
 pub async fn run(job: Job, moref: MoRef) {
     let mut turn = job.vcenter.removals.turn().await;
     job.step(job.verb);
-    match remove(&job, &moref).await {
+    // Boxed, so that those that only wait for their turn are small.
+    match Box::pin(remove(&job, &moref)).await {
         Ok(absence) => {
             job.vcenter.write(|state| state.remove_vm(&moref, absence));
             job.gone(absence);

@@ -142,7 +142,10 @@ impl PowerOns {
             .unwrap_or_else(PoisonError::into_inner)
             .push(wanted);
         self.ready.notify_one();
-        self.see(vcenter);
+        // It may have been seen on before anybody listened for it; what comes is seen by the update loop.
+        if vcenter.read(|state| is_on(state, vm)) {
+            self.answer(vm, Ok(()));
+        }
         answered.await.unwrap_or(Err(Stopped::Lost))
     }
 
@@ -153,8 +156,8 @@ impl PowerOns {
             return;
         }
         let on: Vec<_> = vcenter.read(|state| {
-            let is_on = |vm: &&MoRef| state.vm(vm).is_some_and(|vm| vm.power == PowerState::On);
-            waiting.keys().filter(is_on).cloned().collect()
+            let keys = waiting.keys();
+            keys.filter(|vm| is_on(state, vm)).cloned().collect()
         });
         for vm in on {
             if let Some(answer) = waiting.remove(&vm) {
@@ -174,8 +177,13 @@ impl PowerOns {
     }
 
     fn fail(&self, vm: &MoRef, why: Stopped) {
+        self.answer(vm, Err(why));
+    }
+
+    fn answer(&self, vm: &MoRef, how: Answer) {
         if let Some(answer) = self.lock_waiting().remove(vm) {
-            let _ = answer.send(Err(why));
+            // Nobody waits any more: then nobody needs to know.
+            let _ = answer.send(how);
         }
     }
 
@@ -207,6 +215,10 @@ impl PowerOns {
     fn lock_waiting(&self) -> MutexGuard<'_, BTreeMap<MoRef, oneshot::Sender<Answer>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn is_on(state: &State, vm: &MoRef) -> bool {
+    state.vm(vm).is_some_and(|vm| vm.power == PowerState::On)
 }
 
 /// Sends batches for as long as the vCenter is followed.

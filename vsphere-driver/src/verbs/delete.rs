@@ -10,7 +10,7 @@ use crate::{
         job::Job,
         references,
         vm::Identity,
-        work::Load,
+        work::{Load, Work},
         work_request::{ChangeRequest, Reference},
     },
     soap::MoRef,
@@ -18,7 +18,9 @@ use crate::{
 };
 use contract::{
     identity::MachineKey,
-    v1::{Fault, Owner, PowerState, RemovalCause, Verb, VirtualMachine, VirtualMachineState},
+    v1::{
+        Absence, Fault, Owner, PowerState, RemovalCause, Verb, VirtualMachine, VirtualMachineState,
+    },
 };
 use futures::{StreamExt as _, stream};
 use std::{sync::Arc, time::Duration};
@@ -44,7 +46,7 @@ pub async fn delete(
     let room = vcenter
         .make_room(Load::Remove, |_| begins)
         .map_err(|fault| *fault)?;
-    let decide = |reference: Reference| one(vcenter, caller, reference, validate_only);
+    let decide = |reference: Reference| one(vcenter, caller, reference, (validate_only, wait));
     let decided = stream::iter(machines)
         .map(decide)
         .buffered(PROOFS)
@@ -61,7 +63,7 @@ async fn one(
     vcenter: &Arc<VCenter>,
     caller: &Caller,
     reference: Reference,
-    validate_only: bool,
+    (validate_only, wait): (bool, Duration),
 ) -> Decided {
     let decided = vcenter.write(|state| {
         let key = match references::to_change(state, &reference, &caller.hub_id) {
@@ -91,23 +93,46 @@ async fn one(
     match decision {
         Delete::Prove(key) => {
             let hints = (&*reference.moref_hint, &*reference.folder_hint);
-            match absence::prove(vcenter, &key, hints).await {
-                Ok(absence) => {
-                    decided.planned = absent(&key);
-                    decided.absence = Some(absence);
-                    if !validate_only {
-                        vcenter.write(|state| {
-                            state.end(&key, RemovalCause::Withdrawn, Some(absence));
-                        });
-                    }
-                }
-                Err(fault) => decided.fault = Some(fault),
-            }
+            let proof = absence::prove(vcenter, &key, hints).await;
+            take_proof(vcenter, &mut decided, proof, validate_only);
+        }
+        // Who waits is told that it is gone, and that takes a proof here as well.
+        Delete::Withdraw(key) if !wait.is_zero() => {
+            let withdrawn = |state: &State| state.work(&key).is_none();
+            vcenter.wait_until(wait, withdrawn).await;
+            let folder = decided.planned.folder.clone();
+            let proof = absence::prove(vcenter, &key, (&reference.moref_hint, &folder)).await;
+            take_proof(vcenter, &mut decided, proof, validate_only);
         }
         Delete::Gone(_, absence) => decided.absence = Some(absence),
         Delete::Remove(..) | Delete::AfterCreate(_) | Delete::Withdraw(_) | Delete::Keep(_) => {}
     }
     decided
+}
+
+/// Notes that a machine is proved to be gone, or why it is not.
+fn take_proof(
+    vcenter: &VCenter,
+    decided: &mut Decided,
+    proof: Result<Absence, Fault>,
+    validate_only: bool,
+) {
+    match (proof, &decided.key) {
+        (Ok(absence), Some(key)) => {
+            decided.planned = absent(key);
+            decided.absence = Some(absence);
+            if !validate_only {
+                vcenter.write(|state| {
+                    // Somebody may have asked for it anew while it was proved.
+                    if !state.work(key).is_some_and(Work::is_running) {
+                        state.end(key, RemovalCause::Withdrawn, Some(absence));
+                    }
+                });
+            }
+        }
+        (Ok(absence), None) => decided.absence = Some(absence),
+        (Err(fault), _) => decided.fault = Some(fault),
+    }
 }
 
 fn absent(key: &MachineKey) -> VirtualMachine {

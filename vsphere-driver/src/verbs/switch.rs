@@ -108,7 +108,15 @@ async fn run(job: Job, moref: MoRef) {
         };
     }
     let mut turn = job.vcenter.removals.turn().await;
-    match power::off(&job.vcenter, &moref, &job.name, &job.operation_id).await {
+    // Boxed, so that those that only wait for their turn are small.
+    match Box::pin(power::off(
+        &job.vcenter,
+        &moref,
+        &job.name,
+        &job.operation_id,
+    ))
+    .await
+    {
         Ok(()) => job.succeed(),
         Err(fault) => {
             turn.fail();

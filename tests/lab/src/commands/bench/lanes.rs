@@ -15,7 +15,9 @@ use crate::screen::say;
 const CREATE: &str = "CreateVM_Task";
 /// Machines that are made while vCenter is quick.
 const QUICK: i32 = 400;
-/// Of those, so many are removed while it is slow, and as many switched off.
+/// Machines that are made when the driver has noticed that it is slow.
+const SLOW: i32 = 200;
+/// Of the first, so many are removed while it is slow, and as many switched off.
 const REMOVED: i32 = 20;
 /// Between two looks at how many creates are under way.
 const LOOK: Duration = Duration::from_millis(20);
@@ -55,6 +57,7 @@ pub(super) async fn run(lanes: &Lanes) -> anyhow::Result<()> {
         never = under_way.look(&lab) => match never {},
     };
     let checks = [
+        Check::at_least("slow_under_way_seen", 1.0, figures.slow_under_way),
         Check::at_most("slow_under_way", 20.0, figures.slow_under_way),
         Check::at_least(
             "fewer_when_slow",
@@ -101,15 +104,17 @@ async fn measure(
         let gone: Vec<_> = (REMOVED + 1..=2 * REMOVED).collect();
         let (off, gone) = tokio::try_join!(client.switch_off(&off), client.delete(&gone))?;
         let creates_before = lab.proxy().counts().of(CREATE).answers;
-        // What the first of the slow creates teach takes a few times as long as they do.
-        tokio::time::sleep(Duration::from_millis(lanes.slow) * 5).await;
-        under_way.take();
         Ok::<_, anyhow::Error>((off, gone, creates_before))
     };
     let (seconds_to_make, (off, gone, creates_before)) = tokio::try_join!(make, remove)?;
-    // At the end there are fewer because no more are left.
-    let mut slow = under_way.take();
-    slow.truncate(slow.len() * 3 / 4);
+    // By now the driver knows how slow it is.
+    under_way.take();
+    all_done(&client.ensure(last + 1..=last + SLOW, true).await?, true)?;
+    let slow: Vec<_> = under_way
+        .take()
+        .into_iter()
+        .filter(|count| *count > 0.0)
+        .collect();
     Ok(Figures {
         creates: lanes.creates,
         slow_milliseconds: lanes.slow,
