@@ -9,6 +9,7 @@
 
 mod callers;
 mod catalogue;
+mod crashes;
 mod faults;
 mod hub;
 mod leadership;
