@@ -1,6 +1,8 @@
 //! The services of the contract: each call is converted, done, and converted back.
 
 mod convert;
+#[cfg(test)]
+pub(crate) mod fuzz;
 mod isos;
 mod vcenters;
 mod virtual_machines;

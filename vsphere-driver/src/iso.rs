@@ -105,7 +105,7 @@ pub async fn look(
         return Err(fault.with("datastore", described.path));
     };
     let doing = format!("looking for `{path}`");
-    let search = vcenter.session.run(operation_id, |vim, _| {
+    let search = vcenter.session.look(operation_id, |vim, _| {
         let (browser, folder) = (browser.clone(), path.folder_path());
         let file = path.file().to_owned();
         async move { vim.search_datastore(&browser, &folder, &file).await }

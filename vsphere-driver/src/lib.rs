@@ -5,6 +5,8 @@ pub mod changes;
 pub mod config;
 pub mod core;
 pub mod edge;
+#[cfg(test)]
+mod fuzz;
 pub mod grpc;
 pub mod inventory;
 pub mod iso;

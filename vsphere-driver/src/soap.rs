@@ -16,6 +16,7 @@ pub mod device;
 pub mod error;
 pub mod fault;
 pub mod folder;
+pub mod method;
 pub mod moref;
 pub mod power_on;
 pub mod property_collector;
@@ -39,6 +40,7 @@ pub use self::{
     client::{Client, Settings},
     error::Error,
     fault::VimFault,
+    method::Method,
     moref::MoRef,
     request::Request,
     server::Server,

@@ -34,6 +34,9 @@ use tokio::{sync::watch, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use window::Window;
 
+/// How long a call waits for the inventory that is read anew in a new session.
+const READING: Duration = Duration::from_secs(10);
+
 /// One vCenter, known by a name.
 pub struct VCenter {
     /// What requests call it.
@@ -181,6 +184,16 @@ impl VCenter {
                 .unwrap_or_else(|| self.not_synced());
             Err(Box::new(fault))
         })
+    }
+
+    /// The same, after the reading of a new session, if one is under way, has had time to end.
+    pub async fn connected(&self) -> Result<(), Box<Fault>> {
+        let is_read = |state: &State| {
+            let connection = state.freshness.connection_state();
+            connection != ConnectionState::Syncing || state.syncs == 0
+        };
+        self.wait_until(READING, is_read).await;
+        self.require_connected()
     }
 
     /// Whether the inventory was complete once, for a call that reads from it.

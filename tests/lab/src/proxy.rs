@@ -8,6 +8,7 @@ pub mod control;
 mod counts;
 mod faults;
 mod forward;
+mod hostile;
 mod journal;
 mod listen;
 mod rpc;
@@ -27,6 +28,7 @@ use tokio::task::JoinHandle;
 
 pub use self::counts::{Count, Counts};
 pub use self::faults::{Action, Fault, Rule};
+pub use self::hostile::Hostile;
 pub use self::journal::{Change, Journal};
 use self::listen::{Listener, Speaker};
 use self::state::State;

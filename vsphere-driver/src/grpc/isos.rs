@@ -83,7 +83,7 @@ impl Isos for IsosService {
         }
         convert::wait(wait).map_err(&fail)?;
         let path = path(source).map_err(&fail)?;
-        vcenter.require_connected().map_err(|fault| fail(*fault))?;
+        vcenter.connected().await.map_err(|fault| fail(*fault))?;
         let datastore = datastore(&vcenter, &path, &datacenter).map_err(&fail)?;
         let found = iso::look(&vcenter, &path, &datastore, &caller.operation_id).await;
         let described = vcenter.read(|state| state.inventory.describe(&datastore));

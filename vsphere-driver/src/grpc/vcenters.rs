@@ -185,7 +185,7 @@ impl VCenters for VCentersService {
             return Err(fail(Fault::invalid("count", "is negative")));
         }
         let spec = spec::spec(spec).map_err(&fail)?;
-        vcenter.require_connected().map_err(|fault| fail(*fault))?;
+        vcenter.connected().await.map_err(|fault| fail(*fault))?;
         let (report, _) = place::report(&vcenter, &spec, "").await.map_err(&fail)?;
         let freshness = Some(vcenter.freshness());
         Ok(Response::new(CheckPlacementResponse {

@@ -82,7 +82,7 @@ pub async fn prove(
 ) -> Result<Absence, Fault> {
     let doing = format!("proving that machine {key} is gone");
     let explain = |failure: Failure| vcenter.explain(&failure, &doing);
-    vcenter.require_connected().map_err(|fault| *fault)?;
+    vcenter.connected().await.map_err(|fault| *fault)?;
     if !moref_hint.is_empty() {
         let moref = MoRef::new("VirtualMachine", moref_hint);
         if let Some(absence) = read_directly(vcenter, &moref).await.map_err(explain)? {
@@ -100,7 +100,7 @@ pub async fn prove(
         return Err(Fault::new(Reason::AbsenceUnproven, what).with("folder", folder_hint));
     }
     let uuid = key.instance_uuid().to_string();
-    let look = vcenter.session.run("", |vim, now| {
+    let look = vcenter.session.look("", |vim, now| {
         let uuid = uuid.clone();
         async move { is_nowhere(&vim, &now, &uuid).await }
     });

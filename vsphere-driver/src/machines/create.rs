@@ -145,7 +145,7 @@ async fn look_up(job: &Job, plan: &Plan) -> Result<Option<MoRef>, Fault> {
     }
     let doing = format!("looking for `{}`", job.name);
     let uuid = job.key.instance_uuid().to_string();
-    let found = vcenter.session.run(&job.operation_id, |vim, now| {
+    let found = vcenter.session.look(&job.operation_id, |vim, now| {
         let (folder, uuid) = (plan.folder.clone(), uuid.clone());
         let name = crate::inventory::path::encode(&job.name);
         async move {

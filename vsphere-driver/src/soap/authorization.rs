@@ -1,6 +1,6 @@
 //! Asks what a session may do.
 
-use super::{Client, Element, Error, MoRef, Request};
+use super::{Client, Element, Error, Method, MoRef, Request};
 
 /// What a session may not do with one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub fn has_privileges(
     entities: &[MoRef],
     privileges: &[&str],
 ) -> Request {
-    Request::new("HasPrivilegeOnEntities", authorization_manager).with(|w| {
+    Request::new(Method::HasPrivilegeOnEntities, authorization_manager).with(|w| {
         w.mos("entity", entities)
             .leaf("sessionId", session_key)
             .leaves("privId", privileges);

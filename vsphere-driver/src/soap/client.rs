@@ -163,9 +163,9 @@ impl Client {
         skip_all,
         name = "soap",
         fields(
-            method = request.method(),
+            method = request.method().name(),
             operation_id = self.operation_id.as_deref(),
-            otel.name = request.method(),
+            otel.name = request.method().name(),
             otel.kind = "client",
             otel.status_code = tracing::field::Empty,
         )
@@ -176,7 +176,7 @@ impl Client {
         decode: impl FnOnce(&mut Cursor<'_>, Start) -> Result<T, InvalidXml>,
     ) -> Result<T, Error> {
         let Connection { label, metrics, .. } = &*self.connection;
-        let counted = metrics.begin(label, request.method());
+        let counted = metrics.begin(label, request.method().name());
         let outcome = self.exchange(request, decode).await;
         counted.end(&outcome);
         if outcome.is_err() {
@@ -190,7 +190,8 @@ impl Client {
         request: Request,
         decode: impl FnOnce(&mut Cursor<'_>, Start) -> Result<T, InvalidXml>,
     ) -> Result<T, Error> {
-        let method = request.method();
+        let limits = request.method().limits(self.connection.limits);
+        let method = request.method().name();
         let response = self.send(&request).await?;
         let status = response.status();
         if let Some(error) = not_soap(method, status, response.headers()) {
@@ -202,7 +203,6 @@ impl Client {
             status,
             source,
         };
-        let limits = self.connection.limits;
         let document = body(method, response, limits).await?.map_err(bad)?;
         match reply::read(&document, limits, decode).map_err(bad)? {
             Reply::Answer(answer) => Ok(answer),
@@ -229,7 +229,7 @@ impl Client {
             .body(request.envelope(self.operation_id.as_deref()))
             .send()
             .await;
-        sent.map_err(|error| self.not_answered(request.method(), error.without_url()))
+        sent.map_err(|error| self.not_answered(request.method().name(), error.without_url()))
     }
 
     fn not_answered(&self, method: &'static str, source: reqwest::Error) -> Error {

@@ -1,6 +1,6 @@
 //! Files on datastores.
 
-use super::{Client, Element, Error, MoRef, Request};
+use super::{Client, Element, Error, Method, MoRef, Request};
 
 /// What a search found in one folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl FoundFiles {
 
 /// The request of [`Client::search_datastore`].
 pub fn search_datastore(browser: &MoRef, folder: &str, pattern: &str) -> Request {
-    Request::new("SearchDatastore_Task", browser).with(|w| {
+    Request::new(Method::SearchDatastore, browser).with(|w| {
         w.leaf("datastorePath", folder).el("searchSpec", |w| {
             w.el("details", |w| {
                 w.leaf("fileType", false)

@@ -1,10 +1,10 @@
 //! Folders of the inventory.
 
-use super::{Client, Error, MoRef, Request};
+use super::{Client, Error, Method, MoRef, Request};
 
 /// The request of [`Client::create_folder`].
 pub fn create_folder(parent: &MoRef, name: &str) -> Request {
-    Request::new("CreateFolder", parent).with(|w| {
+    Request::new(Method::CreateFolder, parent).with(|w| {
         w.leaf("name", name);
     })
 }

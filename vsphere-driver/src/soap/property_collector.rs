@@ -15,8 +15,8 @@ pub use self::{
 
 use self::retrieve::Page;
 #[cfg(test)]
-pub(super) use self::{retrieve::read_objects, update_set::read_updates};
-use super::{Client, Error, MoRef, Request};
+pub(crate) use self::{retrieve::read_objects, update_set::read_updates};
+use super::{Client, Error, Method, MoRef, Request};
 use std::time::Duration;
 
 /// How much longer than the server's own wait a reply may take to come.
@@ -33,17 +33,17 @@ pub struct WaitOptions {
 
 /// The request of [`Client::create_property_collector`].
 pub fn create_property_collector(property_collector: &MoRef) -> Request {
-    Request::new("CreatePropertyCollector", property_collector)
+    Request::new(Method::CreatePropertyCollector, property_collector)
 }
 
 /// The request of [`Client::destroy_property_collector`].
 pub fn destroy_property_collector(collector: &MoRef) -> Request {
-    Request::new("DestroyPropertyCollector", collector)
+    Request::new(Method::DestroyPropertyCollector, collector)
 }
 
 /// The request of [`Client::create_filter`].
 pub fn create_filter(collector: &MoRef, spec: &FilterSpec) -> Request {
-    Request::new("CreateFilter", collector).with(|w| {
+    Request::new(Method::CreateFilter, collector).with(|w| {
         w.el("spec", |w| spec.write(w))
             .leaf("partialUpdates", false);
     })
@@ -51,7 +51,7 @@ pub fn create_filter(collector: &MoRef, spec: &FilterSpec) -> Request {
 
 /// The request of [`Client::destroy_filter`].
 pub fn destroy_filter(filter: &MoRef) -> Request {
-    Request::new("DestroyPropertyFilter", filter)
+    Request::new(Method::DestroyPropertyFilter, filter)
 }
 
 /// The request of [`Client::wait_for_updates`].
@@ -60,7 +60,7 @@ pub fn wait_for_updates(collector: &MoRef, version: &str, options: WaitOptions) 
         max_wait,
         max_objects,
     } = options;
-    Request::new("WaitForUpdatesEx", collector)
+    Request::new(Method::WaitForUpdatesEx, collector)
         .within(max_wait + SLACK)
         .with(|w| {
             let known = Some(version).filter(|version| !version.is_empty());
@@ -73,7 +73,7 @@ pub fn wait_for_updates(collector: &MoRef, version: &str, options: WaitOptions) 
 
 /// The request of [`Client::cancel_wait_for_updates`].
 pub fn cancel_wait_for_updates(collector: &MoRef) -> Request {
-    Request::new("CancelWaitForUpdates", collector)
+    Request::new(Method::CancelWaitForUpdates, collector)
 }
 
 /// The first request of [`Client::retrieve`].
@@ -82,7 +82,7 @@ pub fn retrieve_properties(
     specs: &[FilterSpec],
     max_objects: Option<u32>,
 ) -> Request {
-    Request::new("RetrievePropertiesEx", collector).with(|w| {
+    Request::new(Method::RetrievePropertiesEx, collector).with(|w| {
         for spec in specs {
             w.el("specSet", |w| spec.write(w));
         }
@@ -94,14 +94,14 @@ pub fn retrieve_properties(
 
 /// The further requests of [`Client::retrieve`].
 pub fn continue_retrieve_properties(collector: &MoRef, token: &str) -> Request {
-    Request::new("ContinueRetrievePropertiesEx", collector).with(|w| {
+    Request::new(Method::ContinueRetrievePropertiesEx, collector).with(|w| {
         w.leaf("token", token);
     })
 }
 
 /// Ends a reading of which the rest is not wanted.
 pub fn cancel_retrieve_properties(collector: &MoRef, token: &str) -> Request {
-    Request::new("CancelRetrievePropertiesEx", collector).with(|w| {
+    Request::new(Method::CancelRetrievePropertiesEx, collector).with(|w| {
         w.leaf("token", token);
     })
 }

@@ -1,6 +1,6 @@
 //! A call as a plain value, before it is sent.
 
-use super::{MoRef, xml::Writer};
+use super::{Method, MoRef, xml::Writer};
 use std::{fmt, time::Duration};
 
 const HEAD: &str = concat!(
@@ -14,7 +14,7 @@ const TAIL: &str = "</soapenv:Body></soapenv:Envelope>";
 /// One method of one object, with its parameters.
 #[derive(Clone)]
 pub struct Request {
-    method: &'static str,
+    method: Method,
     timeout: Option<Duration>,
     parameters: Writer,
 }
@@ -23,7 +23,7 @@ pub struct Request {
 
 impl Request {
     /// A call of this method of `this`, without parameters.
-    pub fn new(method: &'static str, this: &MoRef) -> Self {
+    pub fn new(method: Method, this: &MoRef) -> Self {
         let mut parameters = Writer::with_capacity(256);
         parameters.mo("_this", this);
         Self {
@@ -46,7 +46,7 @@ impl Request {
     }
 
     /// The method, for logs and metrics.
-    pub fn method(&self) -> &'static str {
+    pub fn method(&self) -> Method {
         self.method
     }
 
@@ -57,7 +57,7 @@ impl Request {
 
     /// What is sent. vCenter writes the operation id to its logs.
     pub fn envelope(&self, operation_id: Option<&str>) -> String {
-        let method = self.method;
+        let method = self.method.name();
         let mut envelope = Writer::with_capacity(self.parameters.as_str().len() + 512);
         envelope.raw(HEAD);
         if let Some(id) = operation_id {
@@ -82,7 +82,7 @@ impl Request {
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
-            .field("method", &self.method)
+            .field("method", &self.method.name())
             .field("timeout", &self.timeout)
             .finish_non_exhaustive()
     }
@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn an_envelope_holds_operation_id_and_method() {
         let vm = MoRef::new("VirtualMachine", "vm-1");
-        let envelope = Request::new("PowerOffVM_Task", &vm).envelope(Some("op<1>"));
+        let envelope = Request::new(Method::PowerOffVm, &vm).envelope(Some("op<1>"));
         let read = Element::parse(envelope.as_bytes(), Limits::DEFAULT).unwrap();
         assert_eq!(read.str("Header.operationID"), Some("op<1>"));
         assert_eq!(read.moref_at("Body.PowerOffVM_Task._this"), Some(vm));
@@ -104,7 +104,10 @@ mod tests {
 
     #[test]
     fn parameters_are_not_printed() {
-        let request = Request::new("Login", &MoRef::new("SessionManager", "SessionManager"));
+        let request = Request::new(
+            Method::Login,
+            &MoRef::new("SessionManager", "SessionManager"),
+        );
         let request = request.with(|w| {
             w.leaf("password", "canary");
         });

@@ -1,6 +1,6 @@
 //! Finds objects by what is unique about them.
 
-use super::{Client, Error, MoRef, Request};
+use super::{Client, Error, Method, MoRef, Request};
 
 /// Which UUID of a machine is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub enum UuidKind {
 
 /// The request of [`Client::find_child`].
 pub fn find_child(search_index: &MoRef, parent: &MoRef, name: &str) -> Request {
-    Request::new("FindChild", search_index).with(|w| {
+    Request::new(Method::FindChild, search_index).with(|w| {
         w.mo("entity", parent).leaf("name", name);
     })
 }
@@ -25,7 +25,7 @@ pub fn find_vms(
     uuid: &str,
     kind: UuidKind,
 ) -> Request {
-    Request::new("FindAllByUuid", search_index).with(|w| {
+    Request::new(Method::FindAllByUuid, search_index).with(|w| {
         w.mos("datacenter", datacenter)
             .leaf("uuid", uuid)
             .leaf("vmSearch", true)

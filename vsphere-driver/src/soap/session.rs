@@ -1,6 +1,6 @@
 //! What a vCenter is, logging in and logging out.
 
-use super::{Client, Element, Error, MoRef, Request, xml::InvalidXml};
+use super::{Client, Element, Error, Method, MoRef, Request, xml::InvalidXml};
 use crate::secret::Secret;
 
 /// The objects that a vCenter begins with, and what it is. Readable without a session.
@@ -101,18 +101,18 @@ impl std::fmt::Debug for UserSession {
 /// The request of [`Client::service_content`].
 pub fn retrieve_service_content() -> Request {
     let this = MoRef::new("ServiceInstance", "ServiceInstance");
-    Request::new("RetrieveServiceContent", &this)
+    Request::new(Method::RetrieveServiceContent, &this)
 }
 
 /// The request of [`Client::current_time`].
 pub fn current_time() -> Request {
     let this = MoRef::new("ServiceInstance", "ServiceInstance");
-    Request::new("CurrentTime", &this)
+    Request::new(Method::CurrentTime, &this)
 }
 
 /// The request of [`Client::login`].
 pub fn login(session_manager: &MoRef, user: &str, password: &Secret) -> Request {
-    Request::new("Login", session_manager).with(|w| {
+    Request::new(Method::Login, session_manager).with(|w| {
         // Locale is left out: faults are told apart by type, messages may be anyone's language.
         w.leaf("userName", user).leaf("password", password.expose());
     })
@@ -120,7 +120,7 @@ pub fn login(session_manager: &MoRef, user: &str, password: &Secret) -> Request 
 
 /// The request of [`Client::logout`].
 pub fn logout(session_manager: &MoRef) -> Request {
-    Request::new("Logout", session_manager)
+    Request::new(Method::Logout, session_manager)
 }
 
 // === impl Client ===

@@ -4,7 +4,7 @@
 //! it. What must be equal is what vCenter judges: the elements, their order, types and texts.
 
 use super::{
-    Element, MoRef, Request, authorization,
+    Element, Method, MoRef, Request, authorization,
     config_spec::{BootDevice, ConfigSpec, Firmware},
     datastore,
     device::{Device, NetworkBacking, disk_key},
@@ -38,6 +38,12 @@ fn each_vector_has_a_request() {
         .collect();
     let ours: BTreeSet<_> = requests().map(|(name, _)| name.to_owned()).collect();
     assert_eq!(ours, vectors);
+}
+
+#[test]
+fn each_method_has_a_vector() {
+    let ours: BTreeSet<_> = requests().map(|(_, request)| request.method()).collect();
+    assert!(ours.into_iter().eq(Method::ALL.iter().copied()));
 }
 
 fn body(document: &[u8]) -> Element {

@@ -1,10 +1,10 @@
 //! Views: sets of objects that vCenter keeps up to date, for filters to walk through.
 
-use super::{Client, Error, MoRef, Request};
+use super::{Client, Error, Method, MoRef, Request};
 
 /// The request of [`Client::create_container_view`].
 pub fn create_container_view(view_manager: &MoRef, container: &MoRef, kinds: &[&str]) -> Request {
-    Request::new("CreateContainerView", view_manager).with(|w| {
+    Request::new(Method::CreateContainerView, view_manager).with(|w| {
         w.mo("container", container)
             .leaves("type", kinds)
             .leaf("recursive", true);
@@ -13,21 +13,21 @@ pub fn create_container_view(view_manager: &MoRef, container: &MoRef, kinds: &[&
 
 /// The request of [`Client::create_list_view`].
 pub fn create_list_view(view_manager: &MoRef, objects: &[MoRef]) -> Request {
-    Request::new("CreateListView", view_manager).with(|w| {
+    Request::new(Method::CreateListView, view_manager).with(|w| {
         w.mos("obj", objects);
     })
 }
 
 /// The request of [`Client::modify_list_view`].
 pub fn modify_list_view(view: &MoRef, add: &[MoRef], remove: &[MoRef]) -> Request {
-    Request::new("ModifyListView", view).with(|w| {
+    Request::new(Method::ModifyListView, view).with(|w| {
         w.mos("add", add).mos("remove", remove);
     })
 }
 
 /// The request of [`Client::destroy_view`].
 pub fn destroy_view(view: &MoRef) -> Request {
-    Request::new("DestroyView", view)
+    Request::new(Method::DestroyView, view)
 }
 
 // === impl Client ===

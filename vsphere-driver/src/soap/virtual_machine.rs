@@ -1,6 +1,6 @@
 //! What is done to virtual machines. Each of these starts a task and gives it.
 
-use super::{Client, Error, MoRef, Request, config_spec::ConfigSpec};
+use super::{Client, Error, Method, MoRef, Request, config_spec::ConfigSpec};
 
 /// The request of [`Client::create_vm`].
 pub fn create_vm(
@@ -9,7 +9,7 @@ pub fn create_vm(
     pool: &MoRef,
     host: Option<&MoRef>,
 ) -> Request {
-    Request::new("CreateVM_Task", folder).with(|w| {
+    Request::new(Method::CreateVm, folder).with(|w| {
         w.el("config", |w| config.write(w))
             .mo("pool", pool)
             .mos("host", host);
@@ -18,7 +18,7 @@ pub fn create_vm(
 
 /// The request of [`Client::power_on`].
 pub fn power_on(datacenter: &MoRef, vms: &[MoRef]) -> Request {
-    Request::new("PowerOnMultiVM_Task", datacenter).with(|w| {
+    Request::new(Method::PowerOnMultiVm, datacenter).with(|w| {
         w.mos("vm", vms);
         // Where DRS is set to manual it would only recommend, and start nothing.
         w.typed("option", "OptionValue", |w| {
@@ -30,19 +30,19 @@ pub fn power_on(datacenter: &MoRef, vms: &[MoRef]) -> Request {
 
 /// The request of [`Client::power_on_one`].
 pub fn power_on_one(vm: &MoRef, host: Option<&MoRef>) -> Request {
-    Request::new("PowerOnVM_Task", vm).with(|w| {
+    Request::new(Method::PowerOnVm, vm).with(|w| {
         w.mos("host", host);
     })
 }
 
 /// The request of [`Client::power_off`].
 pub fn power_off(vm: &MoRef) -> Request {
-    Request::new("PowerOffVM_Task", vm)
+    Request::new(Method::PowerOffVm, vm)
 }
 
 /// The request of [`Client::destroy`].
 pub fn destroy(object: &MoRef) -> Request {
-    Request::new("Destroy_Task", object)
+    Request::new(Method::Destroy, object)
 }
 
 // === impl Client ===

@@ -73,7 +73,10 @@ const DETAILS: [(&str, &str); 14] = [
 
 /// The fault for a vSphere fault that came while `doing` something, about the object at `path`.
 pub fn of_vim(fault: &VimFault, doing: &str, path: Option<&str>) -> Fault {
-    let found = fault.types().find_map(reason::of_vsphere_fault);
+    // A session that is lost again and again says nothing about privileges, which its base type does.
+    let known = !fault.is_not_authenticated();
+    let mut types = fault.types().filter(|_| known);
+    let found = types.find_map(reason::of_vsphere_fault);
     let reason = found.unwrap_or(Reason::VsphereFault);
     let text = if fault.message.is_empty() {
         &fault.type_name
@@ -82,7 +85,7 @@ pub fn of_vim(fault: &VimFault, doing: &str, path: Option<&str>) -> Fault {
     };
     let mut what = format!("{doing}: vCenter says: {text} ({})", fault.type_name);
     let mut fields = Vec::new();
-    if let Some(privilege) = fault.privileges().next() {
+    if let Some(privilege) = fault.privileges().next().filter(|_| known) {
         what = format!("{doing}: the account lacks the privilege {privilege}");
         fields.push(("privilege", privilege));
     }
@@ -115,4 +118,38 @@ fn cause(error: &Error) -> String {
         cause = source;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::soap::{Element, xml::Limits};
+
+    fn fault(xml: &str) -> VimFault {
+        let fault = format!("<Fault><faultstring/><detail>{xml}</detail></Fault>");
+        VimFault::of_soap(&Element::parse(fault.as_bytes(), Limits::DEFAULT).expect("whole"))
+    }
+
+    #[test]
+    fn a_lost_session_is_not_a_missing_privilege() {
+        let lost = fault(
+            "<NotAuthenticatedFault><privilegeId>System.View</privilegeId></NotAuthenticatedFault>",
+        );
+        let told = of_vim(&lost, "looking", None);
+        assert_eq!(told.reason(), Reason::VsphereFault);
+        assert!(!told.message.contains("lacks"), "{}", told.message);
+    }
+
+    #[test]
+    fn a_missing_privilege_is_told_with_the_path_of_the_object() {
+        let denied = fault(
+            "<NoPermissionFault><object type=\"Folder\">group-v3</object>\
+             <privilegeId>Folder.Create</privilegeId></NoPermissionFault>",
+        );
+        let told = of_vim(&denied, "making", Some("/DC0/vm"));
+        let metadata: Vec<_> = told.metadata.values().map(String::as_str).collect();
+        assert_eq!(metadata, ["group-v3", "/DC0/vm", "Folder.Create"]);
+        let begin = "making: the account lacks the privilege Folder.Create on the folder `/DC0/vm` (group-v3)";
+        assert!(told.message.starts_with(begin), "{}", told.message);
+    }
 }

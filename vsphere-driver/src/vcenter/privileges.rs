@@ -36,7 +36,7 @@ pub async fn missing(
     privileges.dedup();
     let found = vcenter
         .session
-        .run("", |vim, now| {
+        .look("", |vim, now| {
             let (entities, privileges) = (entities.clone(), privileges.clone());
             async move {
                 let manager = &now.content.authorization_manager;

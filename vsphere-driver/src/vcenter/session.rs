@@ -22,8 +22,15 @@ use std::{
 };
 use tokio::{
     sync::{Mutex as AsyncMutex, watch},
-    time::Instant,
+    time::{Instant, timeout},
 };
+
+/// How often in a row a session is renewed for one call: one that was just made may be ended, too.
+const RENEWALS: usize = 2;
+/// How long the end of a session that vCenter says is over may take.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// Within which a connection that is reset tells so.
+const AT_ONCE: Duration = Duration::from_secs(5);
 
 /// Where the password comes from.
 pub type Password = Arc<dyn Fn() -> Result<Secret, Fault> + Send + Sync>;
@@ -127,8 +134,8 @@ impl Session {
         }
     }
 
-    /// Does something in the session. Where vCenter no longer knows it, logs in and does it once more:
-    /// a call that was refused for that did not run.
+    /// Does something in the session. Where vCenter no longer knows it, logs in and does it again: a call
+    /// that was refused for that did not run.
     pub async fn run<T, F>(
         &self,
         operation_id: &str,
@@ -137,19 +144,40 @@ impl Session {
     where
         F: Future<Output = Result<T, Error>>,
     {
-        let current = self.ensure().await.map_err(Failure::no_session)?;
+        let mut current = self.ensure().await.map_err(Failure::no_session)?;
         let vim = if operation_id.is_empty() {
             Vim::clone(&self.vim)
         } else {
             self.vim.operation(operation_id)
         };
-        let number = current.number;
-        match act(Vim::clone(&vim), current).await {
-            Err(error) if error.is_not_authenticated() => {
-                let current = self.renew(number).await.map_err(Failure::no_session)?;
-                act(vim, current).await.map_err(Failure::Call)
+        for _ in 0..RENEWALS {
+            let number = current.number;
+            match act(Vim::clone(&vim), current).await {
+                Err(error) if error.is_not_authenticated() => {
+                    current = self.renew(number).await.map_err(Failure::no_session)?;
+                }
+                result => return result.map_err(Failure::Call),
             }
-            result => result.map_err(Failure::Call),
+        }
+        act(vim, current).await.map_err(Failure::Call)
+    }
+
+    /// The same for what changes nothing: it is done once more where the reply was lost.
+    pub async fn look<T, F>(
+        &self,
+        operation_id: &str,
+        act: impl Fn(Vim, Current) -> F,
+    ) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let begun = Instant::now();
+        match self.run(operation_id, &act).await {
+            // What was waited for in vain is not waited for twice.
+            Err(failure) if failure.may_pass() && begun.elapsed() < AT_ONCE => {
+                self.run(operation_id, &act).await
+            }
+            result => result,
         }
     }
 
@@ -163,7 +191,7 @@ impl Session {
                 vim.retrieve(collector, &specs, None).await
             }
         };
-        self.run("", read).await
+        self.look("", read).await
     }
 
     /// Logs in anew, unless somebody did since session `lost`.
@@ -174,6 +202,11 @@ impl Session {
             && let Some(current) = self.current()
         {
             return Ok(current);
+        }
+        if let Some(lost) = self.current() {
+            // vCenter may have refused one call only. It takes a login in a session that lives for a
+            // wrong password, and else the old session would be left behind.
+            let _ = timeout(FAREWELL, self.vim.logout(&lost.content)).await;
         }
         let current = self.log_in(before.max(lost) + 1).await?;
         self.current.send_replace(Some(current.clone()));
@@ -302,6 +335,20 @@ impl Failure {
             Self::Call(error) => error.fault(),
             Self::NoSession(_) => None,
         }
+    }
+
+    /// Was only the connection lost, or taken by others for a moment?
+    fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::Call(
+                Error::Lost { .. }
+                    | Error::Busy {
+                        retry_after: None,
+                        ..
+                    }
+            )
+        )
     }
 
     /// Is it certain that nothing was changed?

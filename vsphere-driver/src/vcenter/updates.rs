@@ -72,11 +72,13 @@ pub(super) async fn follow(vcenter: Arc<VCenter>) {
     let mut wait = BACK_OFF.0;
     let made = Made::default();
     loop {
-        let began = Instant::now();
+        let (began, syncs) = (Instant::now(), vcenter.read(|state| state.syncs));
         match watch_once(&vcenter, &made).await {
             Broken::Renewed => wait = BACK_OFF.0,
             Broken::Failed(fault) => {
-                if began.elapsed() > BACK_OFF.1 {
+                // What was read whole, and followed for longer than the pause before, was no failure.
+                let synced = vcenter.read(|state| state.syncs) > syncs;
+                if synced && began.elapsed() > wait {
                     wait = BACK_OFF.0;
                 }
                 let pause = note_failure(&vcenter, *fault, wait);

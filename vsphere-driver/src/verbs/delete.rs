@@ -34,7 +34,7 @@ pub async fn delete(
     caller: &Caller,
     request: ChangeRequest,
 ) -> Result<Results, Fault> {
-    vcenter.require_connected().map_err(|fault| *fault)?;
+    vcenter.connected().await.map_err(|fault| *fault)?;
     let ChangeRequest {
         machines,
         wait,

@@ -41,7 +41,7 @@ pub async fn ensure(
     caller: &Caller,
     request: EnsureRequest,
 ) -> Result<Ensured, Fault> {
-    vcenter.require_connected().map_err(|fault| *fault)?;
+    vcenter.connected().await.map_err(|fault| *fault)?;
     if request.validate_only {
         return plan(vcenter, caller, request).await;
     }

@@ -5,13 +5,15 @@ use crate::{
     iso::{self, path::DatastorePath},
     placement::{FolderPlan, Placed, Placement, place},
     soap::MoRef,
-    vcenter::{VCenter, privileges},
+    vcenter::{VCenter, privileges, session::Failure},
 };
 use contract::v1::{
     Fault, MissingPrivilege, PlacementReport, Reason, ResolutionState, VirtualMachineSpec,
 };
 
 const ISO_FIELD: &str = "spec.cdrom.iso_path";
+/// How often a folder is tried to be made whose reply was lost, and that is not there.
+const ATTEMPTS: usize = 2;
 
 /// Everything that can be said of a spec's placement, all at once.
 pub async fn report(
@@ -131,32 +133,48 @@ async fn make(
     operation_id: &str,
 ) -> Result<MoRef, Fault> {
     let doing = format!("making the folder `{name}`");
+    let explain = |failure: Failure| vcenter.explain(&failure, &doing);
     let encoded = inventory_path::encode(name);
-    let create = vcenter.session.run(operation_id, |vim, _| {
-        let (parent, name) = (parent.clone(), encoded.clone());
-        async move { vim.create_folder(&parent, &name).await }
-    });
-    match create.await {
-        Ok(folder) => {
-            tracing::info!(vcenter = vcenter.name, folder = name, "Folder made");
-            Ok(folder)
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let create = vcenter.session.run(operation_id, |vim, _| {
+            let (parent, name) = (parent.clone(), encoded.clone());
+            async move { vim.create_folder(&parent, &name).await }
+        });
+        let failure = match create.await {
+            Ok(folder) => {
+                tracing::info!(vcenter = vcenter.name, folder = name, "Folder made");
+                return Ok(folder);
+            }
+            Err(failure) => failure,
+        };
+        // Somebody was quicker, or the reply was lost: perhaps it is there.
+        if failure.certainly_not_run() && !failure.is_fault("DuplicateName") {
+            return Err(explain(failure));
         }
-        // Somebody was quicker, or the reply to an earlier attempt was lost.
-        Err(failure) if failure.is_fault("DuplicateName") || !failure.certainly_not_run() => {
-            let find = vcenter.session.run(operation_id, |vim, now| {
-                let (parent, name) = (parent.clone(), encoded.clone());
-                async move {
-                    vim.find_child(&now.content.search_index, &parent, &name)
-                        .await
-                }
-            });
-            let found = find
-                .await
-                .map_err(|failure| vcenter.explain(&failure, &doing))?;
-            found
-                .filter(|found| &*found.kind == "Folder")
-                .ok_or_else(|| vcenter.explain(&failure, &doing))
+        let found = find(vcenter, parent, &encoded, operation_id).await;
+        match found.map_err(explain)? {
+            Some(folder) => return Ok(folder),
+            None if attempts < ATTEMPTS => {}
+            None => return Err(explain(failure)),
         }
-        Err(failure) => Err(vcenter.explain(&failure, &doing)),
     }
+}
+
+/// The folder of this name, as vCenter writes it, right below `parent`.
+async fn find(
+    vcenter: &VCenter,
+    parent: &MoRef,
+    encoded: &str,
+    operation_id: &str,
+) -> Result<Option<MoRef>, Failure> {
+    let find = vcenter.session.look(operation_id, |vim, now| {
+        let (parent, name) = (parent.clone(), encoded.to_owned());
+        async move {
+            let index = &now.content.search_index;
+            vim.find_child(index, &parent, &name).await
+        }
+    });
+    Ok(find.await?.filter(|found| &*found.kind == "Folder"))
 }

@@ -24,7 +24,7 @@ pub async fn switch(
     request: ChangeRequest,
     wanted: Wanted,
 ) -> Result<Results, Fault> {
-    vcenter.require_connected().map_err(|fault| *fault)?;
+    vcenter.connected().await.map_err(|fault| *fault)?;
     let ChangeRequest {
         machines,
         wait,

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::hostile::Hostile;
+
 /// What is done to a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
@@ -31,6 +33,11 @@ pub enum Action {
         /// What stands inside the fault's element, as XML.
         #[serde(default)]
         detail: String,
+    },
+    /// The call is answered with what no vCenter sends, and vCenter does not see it.
+    Hostile {
+        /// What is wrong with it.
+        with: Hostile,
     },
 }
 

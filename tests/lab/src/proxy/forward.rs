@@ -22,7 +22,7 @@ use super::listen::Speaker;
 use super::state::State;
 use super::trap::Moment;
 use super::upstream::Upstream;
-use super::{journal, soap};
+use super::{hostile, journal, soap};
 
 /// Why a connection ends: that is all that a client sees of any error here.
 #[derive(Debug, thiserror::Error)]
@@ -116,6 +116,7 @@ impl Forwarder {
                 StatusCode::INTERNAL_SERVER_ERROR,
                 soap::fault(&fault, &detail),
             )),
+            Some(Action::Hostile { with }) => Ok(hostile::reply(with)),
         }
     }
 

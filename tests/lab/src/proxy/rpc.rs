@@ -19,6 +19,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::faults::Action;
 use super::forward::{Body, Cut, counted};
+use super::hostile;
 use super::listen::Speaker;
 use super::state::State;
 use super::trap::Moment;
@@ -102,6 +103,7 @@ impl Forwarder {
                 Ok(answer)
             }
             Some(Action::Reply { fault, .. }) => Ok(unavailable(&fault)),
+            Some(Action::Hostile { with }) => Ok(hostile::reply(with)),
         };
         if trapped == Some(Moment::After) {
             self.state.spring(&method);

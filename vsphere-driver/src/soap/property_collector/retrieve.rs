@@ -89,9 +89,7 @@ fn read_property(cursor: &mut Cursor<'_>) -> Result<Option<(String, Element)>, I
 
 /// The objects of a page, for tests of what is in them.
 #[cfg(test)]
-pub(in crate::soap) fn read_objects(
-    cursor: &mut Cursor<'_>,
-) -> Result<Vec<ObjectContent>, InvalidXml> {
+pub(crate) fn read_objects(cursor: &mut Cursor<'_>) -> Result<Vec<ObjectContent>, InvalidXml> {
     Page::read(cursor).map(|page| page.objects)
 }
 

@@ -246,9 +246,7 @@ impl MissingObject {
 
 /// An update set, for tests of what is in it.
 #[cfg(test)]
-pub(in crate::soap) fn read_updates(
-    cursor: &mut Cursor<'_>,
-) -> Result<Option<UpdateSet>, InvalidXml> {
+pub(crate) fn read_updates(cursor: &mut Cursor<'_>) -> Result<Option<UpdateSet>, InvalidXml> {
     UpdateSet::read(cursor)
 }
 
