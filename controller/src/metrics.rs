@@ -6,9 +6,10 @@ use crate::{
 };
 use prometheus_client::{
     encoding::EncodeLabelSet,
-    metrics::{counter::Counter, family::Family, gauge::Gauge},
-    registry::Registry,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::{Registry, Unit},
 };
+use std::time::Duration;
 
 /// The companion's words for what a template names.
 const RESOURCES: [&str; 6] = [
@@ -20,8 +21,11 @@ const RESOURCES: [&str; 6] = [
     "folder",
 ];
 
+/// Upper bounds in seconds: from one that finds nothing to do to one that waits for the driver.
+const SECONDS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 15.0, 60.0];
+
 /// All metrics; clones share them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Metrics {
     vm_count: Family<Template, Gauge>,
     vm_ready: Family<Template, Gauge>,
@@ -34,6 +38,7 @@ pub struct Metrics {
     condition: Family<ConditionLabels, Gauge>,
     validation: Family<ResourceLabels, Gauge>,
     faults: Family<FaultLabels, Counter>,
+    seconds: Family<ReconcileLabels, Histogram, fn() -> Histogram>,
     malformed: Gauge,
     links: Gauge,
     live_links: Gauge,
@@ -61,11 +66,39 @@ struct ResourceLabels {
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ReconcileLabels {
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct FaultLabels {
     reason: &'static str,
 }
 
 // === impl Metrics ===
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            vm_count: Family::default(),
+            vm_ready: Family::default(),
+            vm_desired: Family::default(),
+            vm_created: Family::default(),
+            vm_deleted: Family::default(),
+            reconciles: Family::default(),
+            errors: Family::default(),
+            status_writes: Family::default(),
+            condition: Family::default(),
+            validation: Family::default(),
+            faults: Family::default(),
+            seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
+            malformed: Gauge::default(),
+            links: Gauge::default(),
+            live_links: Gauge::default(),
+            leader: Gauge::default(),
+        }
+    }
+}
 
 impl Metrics {
     /// Puts every metric into `registry`.
@@ -92,13 +125,25 @@ impl Metrics {
             "vmware_nodepool_vcenter_links_live", "Links that are live", live_links;
             "vmware_nodepool_leader", "1 while this process may act", leader;
         }
+        let (name, help) = (
+            "vmware_nodepool_reconcile_duration",
+            "How long reconciliations took",
+        );
+        registry.register_with_unit(name, help, Unit::Seconds, self.seconds.clone());
     }
 
     /// A reconciliation began.
     pub(crate) fn started(&self, namespace: &str, name: &str) {
-        self.reconciles
-            .get_or_create(&template(namespace, name))
-            .inc();
+        let labels = template(namespace, name);
+        self.reconciles.get_or_create(&labels).inc();
+        // From the first on there is something that a rate can be taken of.
+        self.errors.get_or_create_owned(&labels);
+    }
+
+    /// A reconciliation ended: `ok`, `removing` while machines are left, or `failed`.
+    pub(crate) fn took(&self, result: &'static str, time: Duration) {
+        let seconds = self.seconds.get_or_create(&ReconcileLabels { result });
+        seconds.observe(time.as_secs_f64());
     }
 
     /// A reconciliation failed.

@@ -42,6 +42,7 @@ use kube::{
 use plan::{Plan, plan};
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
 
 /// After a failure to write, which is the API server's.
 const RETRY: Duration = Duration::from_secs(3);
@@ -87,7 +88,8 @@ pub async fn reconcile<D: Driver>(
     let namespace = template.namespace().ok_or(Error::Incomplete("namespace"))?;
     ctx.metrics.started(&namespace, &template.name_any());
     let templates = Api::namespaced(ctx.client.clone(), &namespace);
-    let action = finalizer(&templates, FINALIZER, template, |event| async {
+    let since = Instant::now();
+    let outcome = finalizer(&templates, FINALIZER, template, |event| async {
         match event {
             Event::Apply(template) => Ok(work(&ctx, &templates, &template).await?.1),
             Event::Cleanup(template) => {
@@ -101,8 +103,19 @@ pub async fn reconcile<D: Driver>(
             }
         }
     })
-    .await?;
-    Ok(action)
+    .await
+    .map_err(Error::from);
+    ctx.metrics.took(result(outcome.as_ref()), since.elapsed());
+    outcome
+}
+
+/// How a reconciliation ended, in a word of the metrics.
+fn result(outcome: Result<&Action, &Error>) -> &'static str {
+    match outcome {
+        Ok(_) => "ok",
+        Err(Error::StillDeleting(_)) => "removing",
+        Err(Error::Incomplete(_) | Error::WriteStatus(_) | Error::WriteFinalizer(_)) => "failed",
+    }
 }
 
 /// Says when to try again after `error`.

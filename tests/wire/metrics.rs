@@ -1,7 +1,7 @@
 //! Both services tell what they do, in a form that Prometheus takes in.
 
 use lab::metrics::{Scrape, scrape};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::hub::Hub;
 use crate::requests::{DELETE, ENSURE, keys, machines};
@@ -101,6 +101,10 @@ async fn a_fault_of_vcenter_and_a_refused_call_are_counted_by_what_they_are() {
 #[tokio::test]
 async fn both_services_tell_of_a_pool_what_was_done_for_it() {
     let hub = Hub::start().await;
+    let busy = json!({
+        "method": "CreateVM_Task", "times": 1, "at": "call", "fault": {"type": "TaskInProgress"}
+    });
+    hub.lab.vcenter().add_fault(&busy).await.unwrap();
     hub.apply(3).await;
     hub.ready(3).await;
     let driver = of_driver(&hub.lab).await;
@@ -119,4 +123,43 @@ async fn both_services_tell_of_a_pool_what_was_done_for_it() {
         3
     );
     assert_eq!(controller.sum("vmware_nodepool_leader", &[]), 1);
+    let told = "vmware_nodepool_driver_faults_total";
+    assert!(controller.sum(told, &[]) >= 1);
+    let ensured = controller.sum(
+        "vmware_nodepool_driver_rpc_calls_total",
+        &[("method", "EnsureVirtualMachines"), ("code", "OK")],
+    );
+    assert!(ensured >= 1, "{:?}", kinds(&controller));
+    let seconds = "vmware_nodepool_reconcile_duration_seconds_count";
+    assert!(controller.sum(seconds, &[("result", "ok")]) >= 1);
+    what_is_deployed_names_metrics_that_exist(&[driver, controller]).await;
+}
+
+/// Alerts and dashboard are read by Prometheus' own parsers; each metric in them is served.
+async fn what_is_deployed_names_metrics_that_exist(scrapes: &[Scrape]) {
+    let folder = lab::files::workspace().join("deploy/monitoring");
+    let mut used = lab::metrics::of_rules(&folder.join("rules.yaml"))
+        .await
+        .unwrap();
+    let dashboard = std::fs::read(folder.join("dashboard.json")).unwrap();
+    let dashboard: Value = serde_json::from_slice(&dashboard).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap().iter();
+    let targets = panels.flat_map(|panel| panel["targets"].as_array().unwrap());
+    let expressions: Vec<_> = targets
+        .map(|target| target["expr"].as_str().unwrap().to_owned())
+        .collect();
+    used.extend(lab::metrics::of_expressions(&expressions).await.unwrap());
+    assert!(used.len() > 20, "{used:?}");
+    let suffixes = ["", "_total", "_bucket", "_count", "_sum", "_info"];
+    for name in used {
+        let served = scrapes
+            .iter()
+            .flat_map(|scrape| scrape.families.keys())
+            .any(|family| {
+                suffixes
+                    .iter()
+                    .any(|suffix| name == format!("{family}{suffix}"))
+            });
+        assert!(served, "{name} is served by neither service");
+    }
 }
