@@ -47,7 +47,7 @@ use tokio::time::Instant;
 /// After a failure to write, which is the API server's.
 const RETRY: Duration = Duration::from_secs(3);
 /// After somebody else wrote first: the cache is about to have it.
-const CONFLICT: Duration = Duration::from_millis(200);
+const CONFLICT: Duration = Duration::from_secs(1);
 
 /// Why a reconciliation failed.
 #[derive(Debug, thiserror::Error)]
@@ -178,7 +178,7 @@ impl<D: Driver> Work<'_, D> {
         let first = plan(&self.seen(&sight, &recorded, memory));
         if first.record.next_slot != recorded.next_slot {
             let status = report::record_only(&self.seen(&sight, &recorded, memory), &first);
-            self.write(memory, &recorded, &status, true).await?;
+            self.write(memory, &recorded, &status).await?;
         }
         act::act(self, &sight, &first, memory).await;
 
@@ -276,28 +276,25 @@ impl<D: Driver> Work<'_, D> {
         if let Some(later) = memory.not_before((self.ctx.now)()) {
             return Ok(Some(later));
         }
-        self.write(memory, old, status, false).await?;
+        self.write(memory, old, status).await?;
         Ok(None)
     }
 
-    /// Writes the status; `locked`: only if nobody wrote since.
+    /// Writes the status, unless anybody wrote since: one who leads no more, and does not know it yet, would
+    /// take back slots that the next leader has given out.
     async fn write(
         &self,
         memory: &mut Memory,
         old: &VMwareNodePoolTemplateStatus,
         status: &VMwareNodePoolTemplateStatus,
-        locked: bool,
     ) -> Result<(), Error> {
-        let mut patch = json!({
+        let (version, _) = memory.status(self.template);
+        let patch = json!({
             "apiVersion": VMwareNodePoolTemplate::api_version(&()),
             "kind": VMwareNodePoolTemplate::kind(&()),
-            "metadata": {"uid": self.wish.owner.uid},
+            "metadata": {"uid": self.wish.owner.uid, "resourceVersion": version.to_string()},
             "status": status,
         });
-        if locked {
-            let (version, _) = memory.status(self.template);
-            patch["metadata"]["resourceVersion"] = version.to_string().into();
-        }
         let params = PatchParams::apply(CONTROLLER).force();
         let name = &self.wish.owner.name;
         let written = self

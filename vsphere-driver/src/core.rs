@@ -38,6 +38,8 @@ pub struct Core {
     ledger: Arc<Ledger>,
     health: HealthReporter,
     known: Mutex<BTreeMap<String, Known>>,
+    /// Nobody uses them any more; their last work goes on. They come back when they are connected anew.
+    leaving: Mutex<Vec<Known>>,
 }
 
 struct Known {
@@ -119,6 +121,7 @@ impl Core {
             ledger: Arc::new(Ledger::new(Uuid::new_v4().into_bytes())),
             health,
             known: Mutex::default(),
+            leaving: Mutex::default(),
         }
     }
 
@@ -193,7 +196,7 @@ impl Core {
             .values()
             .find(|known| known.target.as_ref() == Some(&identity))
             .map(|known| Arc::clone(&known.vcenter));
-        let vcenter = if let Some(vcenter) = same {
+        let vcenter = if let Some(vcenter) = same.or_else(|| self.take_back(&identity)) {
             vcenter
         } else {
             let name = format!("{PREFIX}{:.SUFFIX$}", Uuid::new_v4().simple().to_string());
@@ -246,13 +249,35 @@ impl Core {
         if !remaining.is_empty() {
             return Ok((remaining, None));
         }
-        known.remove(name);
+        self.lock_leaving().extend(known.remove(name));
         Ok((remaining, Some(vcenter)))
+    }
+
+    /// A vCenter that is being left and is connected anew: two sessions for one account are one too many.
+    fn take_back(&self, identity: &Identity) -> Option<Arc<VCenter>> {
+        let mut known = self.lock();
+        let mut leaving = self.lock_leaving();
+        let same = |known: &Known| known.target.as_ref() == Some(identity);
+        let at = leaving.iter().position(same)?;
+        let back = leaving.remove(at);
+        let vcenter = Arc::clone(&back.vcenter);
+        known.insert(vcenter.name.clone(), back);
+        Some(vcenter)
+    }
+
+    /// The last work in a vCenter is done. Says whether it is still to be left.
+    pub fn leave(&self, vcenter: &Arc<VCenter>) -> bool {
+        let mut leaving = self.lock_leaving();
+        let count = leaving.len();
+        leaving.retain(|known| !Arc::ptr_eq(&known.vcenter, vcenter));
+        leaving.len() < count
     }
 
     /// Ends all work and logs out everywhere.
     pub async fn shutdown(&self) {
-        let all = self.all();
+        let mut all = self.all();
+        let leaving = std::mem::take(&mut *self.lock_leaving());
+        all.extend(leaving.into_iter().map(|known| known.vcenter));
         futures::future::join_all(all.iter().map(|vcenter| vcenter.close())).await;
     }
 
@@ -288,6 +313,11 @@ impl Core {
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    // Taken after `lock` where both are.
+    fn lock_leaving(&self) -> MutexGuard<'_, Vec<Known>> {
+        self.leaving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

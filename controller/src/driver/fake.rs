@@ -329,6 +329,7 @@ impl World {
             instance_uuid: machine.instance_uuid.clone(),
             moref: machine.moref.clone(),
             gone: true,
+            revision: machine.revision,
         };
         let _ = self.changes.send(Event::Changes {
             changed: vec![],

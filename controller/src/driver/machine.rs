@@ -95,6 +95,8 @@ pub struct Tombstone {
     pub moref: String,
     /// It is proved not to exist.
     pub gone: bool,
+    /// In one run of the driver, what is told of it with a lower one is older.
+    pub revision: i64,
 }
 
 /// Names a machine of this hub to be removed, and says where it was.

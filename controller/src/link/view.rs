@@ -19,6 +19,8 @@ pub struct View {
     others: HashMap<String, Machine>,
     /// Slots that are proved to hold no machine any more, by owner.
     gone: HashMap<String, BTreeSet<i32>>,
+    /// Revisions of the last that this run of the driver told of machines that are no more.
+    buried: HashMap<MachineKey, i64>,
     /// What the snapshot under way has told.
     told: Option<HashSet<Id>>,
 }
@@ -110,6 +112,13 @@ impl View {
         {
             return None;
         }
+        // An answer may come later than the tombstone, which knew more. One without a revision that does
+        // not know the machine says that something failed, and nothing of the machine. A proof stands.
+        let knows_nothing = machine.state == State::Unknown && machine.revision == 0;
+        let is_proof = machine.state == State::Gone;
+        if knows_nothing || (!is_proof && self.is_older(&id, machine.revision)) {
+            return None;
+        }
         let concerned = Concerned::by(&machine);
         match (id, machine.state) {
             (Id::Ours(key), State::Gone) => {
@@ -152,6 +161,7 @@ impl View {
             for machine in self.others.values_mut() {
                 machine.revision = i64::MIN;
             }
+            self.buried.clear();
         }
         self.run_id = run_id;
         self.complete = false;
@@ -172,12 +182,22 @@ impl View {
 
     fn remove(&mut self, tombstone: &Tombstone) -> Option<Concerned> {
         let id = Id::of_tombstone(tombstone)?;
-        if let (Id::Ours(key), true) = (&id, tombstone.gone) {
-            self.is_gone(key);
+        if let Id::Ours(key) = &id {
+            self.buried.insert(key.clone(), tombstone.revision);
+            if tombstone.gone {
+                self.is_gone(key);
+            }
         }
         let owner = tombstone.key.as_ref().map(|key| key.owner_uid.clone());
         let removed = self.take_away(&id);
         removed.or(owner.map(Concerned::Owner))
+    }
+
+    fn is_older(&self, id: &Id, revision: i64) -> bool {
+        match id {
+            Id::Ours(key) => self.buried.get(key).is_some_and(|last| *last > revision),
+            Id::Other(_) => false,
+        }
     }
 
     fn revision(&self, id: &Id) -> Option<i64> {
@@ -303,6 +323,7 @@ mod tests {
             instance_uuid: of.instance_uuid.clone(),
             moref: of.moref.clone(),
             gone,
+            revision: of.revision,
         }
     }
 
@@ -419,6 +440,41 @@ mod tests {
         );
         assert_eq!(view.of_owner(OWNER, "clusters/pool").companions.len(), 1);
         assert_eq!(view.of_owner(OWNER, "clusters/other").companions.len(), 0);
+    }
+
+    #[test]
+    fn an_answer_that_comes_after_the_tombstone_brings_nothing_back() {
+        let one = Machine {
+            revision: 5,
+            ..machine(1, State::Running)
+        };
+        let stone = Tombstone {
+            revision: 7,
+            ..tombstone(&one, true)
+        };
+        let mut view = view(vec![begin("r1"), changed(vec![one]), Event::SnapshotEnd]);
+        view.take(removed(stone));
+        let late = Machine {
+            revision: 6,
+            ..machine(1, State::Deleting)
+        };
+        assert_eq!(view.put(late.clone()), None);
+        assert!(slots(&view).is_empty());
+        assert_eq!(view.of_owner(OWNER, "").gone, BTreeSet::from([1]));
+        // A proof carries no revision, and is one whenever it comes.
+        view.put(machine(1, State::Gone));
+        assert_eq!(view.of_owner(OWNER, "").gone, BTreeSet::from([1]));
+        // Of another run it may be newer.
+        view.take(begin("r2"));
+        view.put(late);
+        assert_eq!(slots(&view), [1]);
+    }
+
+    #[test]
+    fn an_answer_that_knows_nothing_of_a_machine_is_no_machine() {
+        let mut view = view(vec![begin("r1"), Event::SnapshotEnd]);
+        assert_eq!(view.put(machine(1, State::Unknown)), None);
+        assert!(slots(&view).is_empty());
     }
 
     #[test]

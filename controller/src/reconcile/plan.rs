@@ -89,6 +89,7 @@ pub(super) fn plan(seen: &Seen<'_>) -> Plan {
         ..Plan::default()
     };
     if hold.is_none() {
+        plan.skip_taken(seen);
         plan.scale(seen);
         plan.assign(seen);
     }
@@ -207,6 +208,16 @@ impl Plan {
         self
     }
 
+    /// Gives up, for good, slots whose name is somebody else's: whatever is told of them later, they go.
+    fn skip_taken(&mut self, seen: &Seen<'_>) {
+        for (slot, entry) in &mut self.record.entries {
+            let machine = seen.sight.owner.machine(*slot);
+            if machine.is_some_and(|machine| machine.state == State::Conflict) {
+                entry.phase = DELETING.into();
+            }
+        }
+    }
+
     /// Gives out slots, or chooses those that are to go.
     fn scale(&mut self, seen: &Seen<'_>) {
         let owner = &seen.sight.owner;
@@ -223,7 +234,13 @@ impl Plan {
                 )
             })
             .collect();
-        let (have, missing) = (counted.len(), desired.saturating_sub(counted.len()));
+        let have = counted.len();
+        // Machines that are going have their place until they are proved gone.
+        let room = seen.wish.max.map_or(usize::MAX, |max| {
+            let max = usize::try_from(max).unwrap_or_default();
+            max.saturating_sub(self.record.entries.len())
+        });
+        let missing = desired.saturating_sub(have).min(room);
         for slot in victims(counted, have.saturating_sub(desired)) {
             if let Some(entry) = self.record.entries.get_mut(&slot) {
                 entry.phase = DELETING.into();

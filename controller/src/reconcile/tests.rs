@@ -73,6 +73,25 @@ async fn slots_are_written_down_before_machines_are_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_status_that_somebody_else_wrote_is_not_written_over() {
+    let mut hub = Hub::new(&json!({"replicas": 2}));
+    hub.until("two machines", counts(2, 2, 2)).await;
+    // What this process still holds, while the next leader has written.
+    let cached = hub.template().unwrap();
+    hub.edit(|template| template["status"]["nextSlot"] = 9.into());
+    hub.driver.change(1, |machine| {
+        (machine.state, machine.power) = (State::Off, Some(Power::Off));
+    });
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    hub.step(cached).await;
+    let status = hub.template().unwrap().status.unwrap();
+    assert_eq!(
+        (status.next_slot, status.ready_replicas),
+        (Some(9), Some(2))
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_settled_template_is_neither_written_nor_asked_for_again() {
     let mut hub = Hub::new(&json!({"replicas": 2}));
     hub.until("ready", has("Ready", "True", "AllReady")).await;

@@ -161,7 +161,7 @@ impl VCenters for VCentersService {
         note(&caller, &name, "disconnect");
         let done = match last {
             None => true,
-            Some(vcenter) => close(vcenter, wait).await,
+            Some(vcenter) => close(&self.core, vcenter, wait).await,
         };
         Ok(Response::new(DisconnectVCenterResponse {
             remaining_hub_ids,
@@ -200,12 +200,15 @@ fn is_settled(state: &State) -> bool {
     state.is_connected() || state.freshness.fault.is_some()
 }
 
-async fn close(vcenter: Arc<VCenter>, wait: Duration) -> bool {
+async fn close(core: &Arc<Core>, vcenter: Arc<VCenter>, wait: Duration) -> bool {
+    let core = Arc::clone(core);
     let closing = tokio::spawn(async move {
         // The name is forgotten: no new work comes, and what goes on is finished.
         let idle = |state: &State| state.running().all() == 0;
         vcenter.wait_until(LAST_WORK, idle).await;
-        vcenter.close().await;
+        if core.leave(&vcenter) {
+            vcenter.close().await;
+        }
     });
     !wait.is_zero() && tokio::time::timeout(wait, closing).await.is_ok()
 }

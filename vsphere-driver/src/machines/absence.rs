@@ -130,6 +130,19 @@ fn is_readable(state: &crate::vcenter::state::State, path: &str) -> bool {
 
 /// No machine has this instance UUID, and no task that could still make one runs.
 async fn is_nowhere(vim: &Vim, now: &Current, uuid: &str) -> Result<bool, Error> {
+    if is_making(vim, now).await? {
+        return Ok(false);
+    }
+    // After the tasks: one that ended meanwhile has made its machine by now.
+    let index = &now.content.search_index;
+    Ok(vim
+        .find_vms(index, None, uuid, UuidKind::Instance)
+        .await?
+        .is_empty())
+}
+
+/// Whether a task runs that will make some machine.
+pub async fn is_making(vim: &Vim, now: &Current) -> Result<bool, Error> {
     let collector = &now.content.property_collector;
     let manager = MoRef::new("TaskManager", "TaskManager");
     let recent = [PropertySpec::new("TaskManager", ["recentTask"])];
@@ -140,25 +153,17 @@ async fn is_nowhere(vim: &Vim, now: &Current, uuid: &str) -> Result<bool, Error>
         .filter_map(|manager| manager.property("recentTask"))
         .flat_map(|list| list.morefs().collect::<Vec<_>>())
         .collect();
-    if !tasks.is_empty() {
-        let info = [PropertySpec::new(
-            "Task",
-            ["info.state", "info.descriptionId"],
-        )];
-        let spec = [FilterSpec::of_objects(tasks, info).tolerating_missing()];
-        for task in vim.retrieve(collector, &spec, None).await? {
-            let text = |path: &str| task.property(path).map_or("", |value| value.text());
-            if matches!(text("info.state"), "running" | "queued")
-                && text("info.descriptionId") == CREATE
-            {
-                return Ok(false);
-            }
-        }
+    if tasks.is_empty() {
+        return Ok(false);
     }
-    // After the tasks: one that ended meanwhile has made its machine by now.
-    let index = &now.content.search_index;
-    Ok(vim
-        .find_vms(index, None, uuid, UuidKind::Instance)
-        .await?
-        .is_empty())
+    let info = [PropertySpec::new(
+        "Task",
+        ["info.state", "info.descriptionId"],
+    )];
+    let spec = [FilterSpec::of_objects(tasks, info).tolerating_missing()];
+    let found = vim.retrieve(collector, &spec, None).await?;
+    Ok(found.iter().any(|task| {
+        let text = |path: &str| task.property(path).map_or("", |value| value.text());
+        matches!(text("info.state"), "running" | "queued") && text("info.descriptionId") == CREATE
+    }))
 }

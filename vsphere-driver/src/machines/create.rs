@@ -1,6 +1,6 @@
 //! Makes a machine and switches it on.
 
-use super::{config_spec::config_spec, decide, job::Job, mark::Mark, power, vm::Vm};
+use super::{absence, config_spec::config_spec, decide, job::Job, mark::Mark, power, vm::Vm};
 use crate::{
     inventory::properties::{apply_to_vm, of_machines},
     placement::Placement,
@@ -9,6 +9,7 @@ use crate::{
 };
 use contract::v1::{Fault, Ownership, Reason, Verb, VirtualMachineSpec};
 use std::{sync::Arc, time::Duration};
+use tokio::time::{Instant, sleep};
 
 /// How often a create whose reply was lost is looked up and tried again.
 const ATTEMPTS: usize = 3;
@@ -27,6 +28,11 @@ pub struct Plan {
     /// The folder, which is there.
     pub folder: MoRef,
 }
+
+/// How long the holder of a name may be out of sight while creates go on.
+const UNSEEN: Duration = Duration::from_mins(5);
+/// Between two looks for it.
+const AGAIN: Duration = Duration::from_secs(2);
 
 /// What became of one attempt.
 enum Attempt {
@@ -79,7 +85,7 @@ async fn make(job: &Job, plan: &Plan) -> Result<MoRef, Fault> {
             Attempt::Made(moref) => return Ok(moref),
             Attempt::Failed(fault) => return Err(fault),
             Attempt::NameTaken => {
-                if let Some(moref) = look_up(job, plan).await? {
+                if let Some(moref) = find_holder(job, plan).await? {
                     return Ok(moref);
                 }
                 let what = format!("`{}` is taken by something out of sight", job.name);
@@ -133,6 +139,28 @@ fn host(placement: &Placement, slot: i32) -> Option<&MoRef> {
     let count = placement.hosts.len();
     let slot = usize::try_from(slot).unwrap_or_default();
     placement.hosts.get(slot.checked_rem(count)?)
+}
+
+/// Looks for the machine that has the name. It may be ours, of a create whose caller was lost and whose
+/// task goes on: such a machine comes into sight late.
+async fn find_holder(job: &Job, plan: &Plan) -> Result<Option<MoRef>, Fault> {
+    let vcenter = &job.vcenter;
+    let until = Instant::now() + UNSEEN;
+    loop {
+        let making = vcenter
+            .session
+            .run(&job.operation_id, |vim, now| async move {
+                absence::is_making(&vim, &now).await
+            })
+            .await
+            .map_err(|failure| vcenter.explain(&failure, "looking for running creates"))?;
+        // After the tasks: one that ended meanwhile has made its machine by now.
+        let found = look_up(job, plan).await?;
+        if found.is_some() || !making || Instant::now() >= until {
+            return Ok(found);
+        }
+        sleep(AGAIN).await;
+    }
 }
 
 /// Looks for the machine in vCenter itself, by its name and by its key. One that is not ours stands in

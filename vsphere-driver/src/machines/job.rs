@@ -104,7 +104,7 @@ impl Job {
     pub fn succeed(&self) {
         let at = clock::now();
         self.vcenter
-            .write(|state| state.change_work(&self.key, |work| work.succeed(at)));
+            .write(|state| state.finish(&self.key, |work| work.succeed(at)));
         self.audit(Outcome::Done);
     }
 
@@ -113,7 +113,7 @@ impl Job {
         self.audit(Outcome::Failed(&fault));
         let at = clock::now();
         self.vcenter
-            .write(|state| state.change_work(&self.key, |work| work.fail(fault, at)));
+            .write(|state| state.finish(&self.key, |work| work.fail(fault, at)));
     }
 
     /// It was taken back before it began.

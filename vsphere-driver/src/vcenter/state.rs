@@ -14,7 +14,7 @@ use crate::{
 use contract::{
     identity::MachineKey,
     v1::{
-        Absence, ConnectionState, Fault, Freshness, Ownership, RemovalCause, VirtualMachine,
+        Absence, ConnectionState, Fault, Freshness, Ownership, RemovalCause, Verb, VirtualMachine,
         VirtualMachineState, VirtualMachineTombstone,
     },
 };
@@ -189,6 +189,10 @@ impl State {
 
     /// Begins work on a machine, in place of what was done before.
     pub fn begin(&mut self, key: &MachineKey, work: Work) {
+        if work.verb() == Verb::Create {
+            // From now on there may be one again.
+            self.absences.remove(key);
+        }
         self.work.put(key, work);
         self.changes.touch(&Identity::Key(key.clone()));
     }
@@ -197,6 +201,17 @@ impl State {
     pub fn change_work(&mut self, key: &MachineKey, change: impl FnOnce(&mut Work)) {
         if self.work.change(key, change) {
             self.changes.touch(&Identity::Key(key.clone()));
+        }
+    }
+
+    /// Changes the work on a machine at its end. Of one that was proved gone meanwhile nothing is left to
+    /// be told.
+    pub fn finish(&mut self, key: &MachineKey, change: impl FnOnce(&mut Work)) {
+        match self.absence(key) {
+            Some(absence) if !self.by_key.contains_key(key) => {
+                self.end(key, RemovalCause::Gone, Some(absence));
+            }
+            _ => self.change_work(key, change),
         }
     }
 
@@ -331,7 +346,10 @@ fn identity(moref: &MoRef, vm: &Vm) -> Option<Identity> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machines::vm::fixtures::{key, ours};
+    use crate::machines::{
+        vm::fixtures::{key, ours},
+        work::fixtures::queued,
+    };
     use contract::v1::PowerState;
 
     fn moref() -> MoRef {
@@ -383,6 +401,36 @@ mod tests {
             &changes[..],
             [(_, crate::changes::Change::Gone(t))] if t.cause() == RemovalCause::LeftFilter
         ));
+    }
+
+    #[test]
+    fn work_that_ends_after_its_machine_is_gone_leaves_nothing_to_be_told() {
+        let mut state = with_machine();
+        state.begin(&key(1), queued(Verb::PowerOn));
+        state.remove_vm(&moref(), Absence::default());
+        let fault = Fault::default();
+        state.finish(&key(1), |work| work.fail(fault, Timestamp::default()));
+        assert!(state.machine(&Identity::Key(key(1))).is_none());
+        let last = state
+            .changes
+            .since(state.changes.last() - 1, 9)
+            .expect("known");
+        assert!(matches!(
+            &last[..],
+            [(_, crate::changes::Change::Gone(t))] if t.cause() == RemovalCause::Gone
+        ));
+    }
+
+    #[test]
+    fn a_create_ends_what_was_known_of_an_absence() {
+        let mut state = with_machine();
+        state.remove_vm(&moref(), Absence::default());
+        state.begin(&key(1), queued(Verb::Create));
+        assert_eq!(state.absence(&key(1)), None);
+        state.finish(&key(1), |work| {
+            work.fail(Fault::default(), Timestamp::default())
+        });
+        assert!(state.machine(&Identity::Key(key(1))).is_some());
     }
 
     #[test]

@@ -120,6 +120,7 @@ impl From<pb::VirtualMachineTombstone> for Tombstone {
             key: tombstone.key.map(machine_key),
             instance_uuid: tombstone.instance_uuid,
             moref: tombstone.moref,
+            revision: tombstone.revision,
             gone: cause == pb::RemovalCause::Gone && tombstone.absence.is_some(),
         }
     }

@@ -318,3 +318,21 @@ fn an_invalid_spec_does_not_keep_a_template_from_going() {
     world.wish.problems = vec!["broken".into()];
     assert_eq!(world.steps(), (vec![], vec![1]));
 }
+
+#[test]
+fn a_slot_whose_name_is_taken_goes_whatever_is_told_of_it_later() {
+    let mut world = World::new(1, &[(1, State::Conflict)]);
+    let plan = world.plan();
+    world.status.vm_status = plan.record.entries.into_values().collect();
+    world.machine(1).state = State::Unknown;
+    assert_eq!(world.steps(), (vec![2], vec![1]));
+}
+
+#[test]
+fn machines_that_are_going_have_their_place_in_the_quota() {
+    let mut world = World::new(3, &[(1, State::Running), (2, State::Deleting)]);
+    world.wish.max = Some(3);
+    assert_eq!(world.steps(), (vec![3], vec![]));
+    world.wish.max = Some(2);
+    assert_eq!(world.steps(), (vec![], vec![]));
+}

@@ -1,0 +1,456 @@
+//! A schedule: what users, others and mishaps do to a hub and a vCenter while both processes work, and
+//! what is left in the end. All of it follows from its seed.
+
+use crate::{
+    hub,
+    processes::{self, Controller, Driver},
+    vcenter,
+    weather::Weather,
+    wire::Address,
+    world::{Shared, World},
+};
+use std::time::Duration;
+use tokio::time::sleep;
+use vsphere_driver::soap::MoRef;
+
+const NAMES: [&str; 2] = ["pool-a", "pool-b"];
+/// How long it may take until all is as it shall be, once the weather is calm.
+const PATIENCE: Duration = Duration::from_mins(30);
+const LOOK: Duration = Duration::from_secs(2);
+
+/// How a schedule ended.
+pub(crate) struct Outcome {
+    pub(crate) seed: u64,
+    pub(crate) violations: Vec<String>,
+    pub(crate) trace: Vec<String>,
+}
+
+/// A hub, a vCenter, and the processes between them.
+struct Play {
+    shared: Shared,
+    address: Address,
+    driver: Option<Driver>,
+    controller: Option<Controller>,
+    /// The leader of before, which does not know yet.
+    deposed: Option<Controller>,
+    runs: u32,
+    epoch: u32,
+}
+
+/// Plays the schedule of this seed.
+pub(crate) fn play(seed: u64) -> Outcome {
+    let shared = on_stage(seed, async |mut play| {
+        play.run().await;
+        play.shared
+    });
+    shared.with(|world| Outcome {
+        seed,
+        violations: world.judge.violations.clone(),
+        trace: world.trace().to_vec(),
+    })
+}
+
+/// Collectors and views that the driver has after vCenter was busy for a while, in the same session.
+pub(crate) fn watched_with_after_a_while_of_503() -> (usize, usize) {
+    on_stage(1, async |mut play| {
+        play.start_driver();
+        play.start_controller();
+        play.shared
+            .with(|world| world.hub.create("pool-a", 1, None));
+        play.settle("one machine").await;
+        for busy in [100, 0, 100, 0] {
+            play.shared.with(|world| {
+                world.weather.busy = busy;
+                world
+                    .hub
+                    .edit("pool-a", |spec| spec["replicas"] = (1 + busy / 100).into());
+                // Something to tell: the call for updates is answered, and another is made.
+                world.vcenter.changes += 1;
+            });
+            sleep(Duration::from_mins(3)).await;
+        }
+        play.shared.with(|world| {
+            assert_eq!(world.judge.violations, Vec::<String>::new());
+            world.vcenter.watching_of(play.runs)
+        })
+    })
+}
+
+/// Has a runtime of its own for what happens: time stands still until there is nothing left to do.
+fn on_stage<T>(seed: u64, act: impl AsyncFnOnce(Play) -> T) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    fastrand::seed(seed);
+    runtime.block_on(async {
+        processes::start_clock();
+        act(Play {
+            shared: Shared::new(seed),
+            address: Address::default(),
+            driver: None,
+            controller: None,
+            deposed: None,
+            runs: 0,
+            epoch: 0,
+        })
+        .await
+    })
+}
+
+impl Play {
+    async fn run(&mut self) {
+        self.shared.with(|world| {
+            world.weather = Weather::of(&mut world.dice);
+            let weather = format!("{:?}", world.weather);
+            world.note(weather);
+            let replicas = world.dice.u32(0..5);
+            let quota = world.dice.bool().then(|| world.dice.u32(1..5));
+            world.note(format!(
+                "user: create pool-a, {replicas} replicas, quota {quota:?}"
+            ));
+            world.hub.create("pool-a", replicas, quota);
+        });
+        self.start_driver();
+        self.start_controller();
+        let steps = self.shared.with(|world| world.dice.u32(2..10));
+        for _ in 0..steps {
+            let pause = self.shared.with(|world| {
+                let most = if world.chance(20) { 90 } else { 20 };
+                world.time(Duration::from_secs(most))
+            });
+            sleep(pause).await;
+            self.step().await;
+            if self.is_over() {
+                return;
+            }
+        }
+        self.calm().await;
+        self.settle("what was asked for").await;
+        if self.is_over() {
+            return;
+        }
+        self.shared.with(World::settle);
+        self.shared.with(|world| {
+            for name in NAMES {
+                world.hub.delete(name);
+                world.hub.let_go(name);
+            }
+            world.note("user: delete all");
+        });
+        self.settle("nothing left").await;
+        if !self.is_over() {
+            self.stop().await;
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.shared.with(|world| !world.judge.violations.is_empty())
+    }
+
+    /// Something happens.
+    async fn step(&mut self) {
+        let (what, time) = self.shared.with(|world| {
+            let what = world.dice.u32(0..16);
+            (what, world.time(Duration::from_secs(20)))
+        });
+        match what {
+            0..=3 => self.shared.with(scale),
+            4 => self.shared.with(delete_or_create),
+            5 => self.shared.with(switch_off),
+            6 => self.shared.with(delete_machine),
+            7 | 8 => {
+                self.kill_driver();
+                sleep(time + Duration::from_millis(100)).await;
+                self.start_driver();
+            }
+            9 | 10 => {
+                self.kill_controller();
+                sleep(time).await;
+                self.start_controller();
+            }
+            11 => {
+                self.kill_driver();
+                self.kill_controller();
+                sleep(time + Duration::from_millis(100)).await;
+                self.start_controller();
+                self.start_driver();
+            }
+            12 => vcenter::restart(&self.shared, time),
+            13 => self.shared.with(|world| {
+                world.note("vCenter ends all sessions");
+                world.vcenter.end_sessions();
+            }),
+            14 => self.shared.with(others),
+            15 => self.lead_anew(time).await,
+            _ => {}
+        }
+    }
+
+    /// Another controller takes over while the one before has not noticed.
+    async fn lead_anew(&mut self, time: Duration) {
+        self.end_deposed();
+        self.deposed = self.controller.take();
+        self.start_controller();
+        sleep(time).await;
+        self.end_deposed();
+    }
+
+    fn end_deposed(&mut self) {
+        if let Some(old) = self.deposed.take() {
+            let (epoch, deposed) = (old.epoch, old.is_deposed());
+            self.shared
+                .note(format!("controller {epoch} ends, deposed: {deposed}"));
+            old.kill();
+        }
+    }
+
+    fn start_driver(&mut self) {
+        self.runs += 1;
+        self.driver = Some(Driver::start(&self.shared, &self.address, self.runs));
+    }
+
+    fn kill_driver(&mut self) {
+        if let Some(driver) = self.driver.take() {
+            self.shared.note(format!("driver {} is killed", driver.run));
+            driver.kill();
+        }
+    }
+
+    fn start_controller(&mut self) {
+        self.epoch += 1;
+        let controller = Controller::start(&self.shared, &self.address, self.epoch);
+        self.controller = Some(controller);
+    }
+
+    fn kill_controller(&mut self) {
+        if let Some(controller) = self.controller.take() {
+            self.shared
+                .note(format!("controller {} is killed", controller.epoch));
+            controller.kill();
+        }
+    }
+
+    /// Nothing goes wrong from now on.
+    async fn calm(&mut self) {
+        self.end_deposed();
+        self.shared.with(|world| {
+            world.note("all is calm");
+            world.weather = Weather::default();
+        });
+        // A vCenter that is away comes back by itself.
+        sleep(Duration::from_secs(20)).await;
+    }
+
+    /// Waits until all is as it shall be.
+    async fn settle(&mut self, what: &str) {
+        let mut problem = None;
+        for _ in 0..(PATIENCE.as_secs() / LOOK.as_secs()) {
+            problem = self.shared.with(|world| unsettled(world));
+            if problem.is_none() || self.is_over() {
+                self.shared.note(format!("settled: {what}"));
+                return;
+            }
+            sleep(LOOK).await;
+        }
+        self.shared.with(|world| {
+            let what = format!("{what}: {}", problem.unwrap_or_default());
+            let now = world.now();
+            world
+                .judge
+                .violated(now, "I8 all is well in the end", &what);
+        });
+    }
+
+    /// Both end in order.
+    async fn stop(&mut self) {
+        self.kill_controller();
+        let Some(driver) = self.driver.take() else {
+            return;
+        };
+        let run = driver.run;
+        driver.stop().await;
+        self.shared.with(|world| {
+            let left = world.vcenter.sessions_of(run);
+            if left > 0 {
+                let now = world.now();
+                let what = format!("{left} sessions are left behind");
+                world.judge.violated(now, "I7 none after shutdown", &what);
+            }
+        });
+    }
+}
+
+fn name(world: &mut World) -> Option<String> {
+    let names: Vec<_> = world.hub.templates.keys().cloned().collect();
+    (!names.is_empty()).then(|| names[world.dice.usize(..names.len())].clone())
+}
+
+fn scale(world: &mut World) {
+    let Some(name) = name(world) else { return };
+    let replicas = world.dice.u32(0..6);
+    world.note(format!("user: {name} to {replicas} replicas"));
+    world
+        .hub
+        .edit(&name, |spec| spec["replicas"] = replicas.into());
+}
+
+/// There is one template at a time: several reconciliations at once are polled in the order of a hash map
+/// with a random state by kube's runtime, and a schedule could not be repeated.
+fn delete_or_create(world: &mut World) {
+    let name = NAMES[world.dice.usize(..NAMES.len())];
+    if world.hub.templates.contains_key(name) {
+        world.note(format!("user: delete {name}"));
+        world.hub.delete(name);
+        world.hub.let_go(name);
+    } else if world.hub.templates.is_empty() {
+        let replicas = world.dice.u32(0..4);
+        world.note(format!("user: create {name}, {replicas} replicas"));
+        world.hub.create(name, replicas, None);
+    }
+}
+
+/// A machine of ours that its template knows of.
+fn machine(world: &mut World) -> Option<MoRef> {
+    let known = |(moref, machine): (&MoRef, &vcenter::Machine)| {
+        let key = machine.key.as_ref()?;
+        let status = world.hub.status_of(&key.owner_uid)?;
+        let listed = status
+            .vm_status
+            .iter()
+            .any(|entry| *entry.moref == *moref.id);
+        listed.then(|| moref.clone())
+    };
+    let all: Vec<_> = world.vcenter.machines.iter().filter_map(known).collect();
+    (!all.is_empty()).then(|| all[world.dice.usize(..all.len())].clone())
+}
+
+fn switch_off(world: &mut World) {
+    let Some(vm) = machine(world) else { return };
+    world.note(format!("somebody switches {} off", vm.id));
+    world.vcenter.switch_off(&vm);
+}
+
+fn delete_machine(world: &mut World) {
+    let Some(vm) = machine(world) else { return };
+    world.note(format!("somebody deletes {}", vm.id));
+    world.vcenter.delete(&vm);
+}
+
+/// Somebody else makes machines in vCenter, or writes to the template.
+fn others(world: &mut World) {
+    let Some(name) = name(world) else { return };
+    let slot = world.dice.u32(1..8);
+    match world.dice.u32(0..4) {
+        0 => {
+            let machine = format!("{name}-n{slot:02}");
+            world.note(format!("somebody makes {machine}"));
+            let folder = vcenter::vm_folder();
+            if !world.vcenter.is_taken(&folder, &machine) {
+                world.vcenter.make_foreign(&machine, None);
+            }
+        }
+        1 => {
+            let keys: Vec<_> = world
+                .vcenter
+                .made
+                .iter()
+                .map(|(key, _)| key.clone())
+                .collect();
+            if let Some(key) = keys.last() {
+                world.note(format!("somebody makes a copy of {key}"));
+                let folder = vcenter::vm_folder();
+                let copy = format!("copy-of-{}", key.slot);
+                if !world.vcenter.is_taken(&folder, &copy) {
+                    world.vcenter.make_foreign(&copy, Some(key));
+                }
+            }
+        }
+        2 => {
+            world.note(format!("somebody labels {name}"));
+            world.hub.touch(&name, |metadata| {
+                metadata["labels"]["slot"] = slot.to_string().into();
+                metadata["annotations"]["example.com/note"] = slot.to_string().into();
+            });
+        }
+        _ => {
+            world.note(format!("somebody keeps {name}"));
+            world.hub.touch(&name, |metadata| {
+                if metadata["deletionTimestamp"].is_null() {
+                    let mut all = metadata["finalizers"]
+                        .as_array()
+                        .cloned()
+                        .unwrap_or_default();
+                    if !all.iter().any(|name| name == hub::OTHER_FINALIZER) {
+                        all.push(hub::OTHER_FINALIZER.into());
+                    }
+                    metadata["finalizers"] = all.into();
+                }
+            });
+        }
+    }
+}
+
+/// What is not yet as it shall be.
+fn unsettled(world: &World) -> Option<String> {
+    if world.vcenter.is_busy() {
+        return Some("tasks go on".into());
+    }
+    let names: Vec<_> = world.hub.templates.keys().collect();
+    names.into_iter().find_map(|name| {
+        let problem = unsettled_template(world, name)?;
+        Some(format!("{name}: {problem}"))
+    })
+}
+
+fn unsettled_template(world: &World, name: &str) -> Option<String> {
+    let template = world.hub.template(name)?;
+    let uid = template.metadata.uid.clone().unwrap_or_default();
+    if template.metadata.deletion_timestamp.is_some() {
+        return Some("is still there".into());
+    }
+    let quota = template.spec.quota.as_ref().and_then(|quota| quota.max_vms);
+    let desired = template.spec.replicas.unwrap_or_default();
+    let desired = desired.min(quota.unwrap_or(i32::MAX));
+    let Some(status) = template.status.as_ref() else {
+        return Some("has no status".into());
+    };
+    let machines: Vec<_> = world.vcenter.machines_of(&uid).collect();
+    let count = |n: usize| i32::try_from(n).ok();
+    if count(machines.len()) != Some(desired) {
+        return Some(format!("{} machines instead of {desired}", machines.len()));
+    }
+    for (moref, machine, key) in &machines {
+        let listed = status
+            .vm_status
+            .iter()
+            .find(|entry| entry.slot == Some(key.slot));
+        if listed.is_none_or(|entry| *entry.moref != *moref.id) {
+            return Some(format!("{} is not listed as {moref}", machine.name));
+        }
+        if !machine.on && !machine.switched_off {
+            return Some(format!("{} is off", machine.name));
+        }
+    }
+    let on = machines.iter().filter(|(_, machine, _)| machine.on).count();
+    let expected = (
+        Some(desired),
+        count(machines.len()),
+        count(on),
+        machines.len(),
+    );
+    let told = (
+        status.desired_replicas,
+        status.current_replicas,
+        status.ready_replicas,
+        status.vm_status.len(),
+    );
+    if told != expected {
+        return Some(format!("tells {told:?} instead of {expected:?}"));
+    }
+    let ready = status.conditions.iter().find(|c| c.type_ == "Ready");
+    let ready = ready.is_some_and(|ready| ready.status == "True");
+    let is = on == machines.len();
+    (ready != is).then(|| format!("tells Ready {ready}, and it is {is}"))
+}
