@@ -132,7 +132,7 @@ impl Controller {
             tokio::select! {
                 biased;
                 () = run(working.clone(), woken, stop) => {}
-                () = working.links.deposed().cancelled() => ended.end(),
+                _ = working.links.challenged() => ended.end(),
             }
         });
         Self {
@@ -145,7 +145,7 @@ impl Controller {
 
     /// The driver has heard of a later one.
     pub(crate) fn is_deposed(&self) -> bool {
-        self.context.links.deposed().is_cancelled()
+        self.life.is_over()
     }
 
     /// It is killed.

@@ -7,18 +7,16 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
-use tokio::{
-    sync::watch,
-    time::{Instant, sleep},
-};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
+use vsphere_driver::bell::{Bell, Listener};
 
 /// The world, and what tells of its changes. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Shared {
     world: Arc<Mutex<World>>,
-    vcenter_news: Arc<watch::Sender<u64>>,
-    hub_news: Arc<watch::Sender<u64>>,
+    vcenter_news: Bell,
+    hub_news: Bell,
 }
 
 /// What is outside.
@@ -50,8 +48,8 @@ impl Shared {
         };
         Self {
             world: Arc::new(Mutex::new(world)),
-            vcenter_news: Arc::default(),
-            hub_news: Arc::default(),
+            vcenter_news: Bell::default(),
+            hub_news: Bell::default(),
         }
     }
 
@@ -66,25 +64,25 @@ impl Shared {
         }
         drop(world);
         if before.0 != after.0 {
-            self.vcenter_news.send_replace(after.0);
+            self.vcenter_news.ring();
         }
         if before.1 != after.1 {
-            self.hub_news.send_replace(after.1);
+            self.hub_news.ring();
         }
         result
     }
 
-    pub(crate) fn vcenter_news(&self) -> watch::Receiver<u64> {
-        self.vcenter_news.subscribe()
+    pub(crate) fn vcenter_news(&self) -> Listener {
+        self.vcenter_news.listen()
     }
 
-    pub(crate) fn hub_news(&self) -> watch::Receiver<u64> {
-        self.hub_news.subscribe()
+    pub(crate) fn hub_news(&self) -> Listener {
+        self.hub_news.listen()
     }
 
     /// Wakes all that wait for the vCenter, which went away or came back.
     pub(crate) fn shake_vcenter(&self) {
-        self.vcenter_news.send_modify(|_| ());
+        self.vcenter_news.ring();
     }
 
     pub(crate) fn note(&self, line: impl Into<String>) {

@@ -335,7 +335,7 @@ async fn report_health(vcenter: Arc<VCenter>, health: HealthReporter) {
     let mut changes = vcenter.changes();
     let mut told = None;
     loop {
-        changes.borrow_and_update();
+        changes.catch_up();
         let connected = vcenter.freshness().connection_state() == ConnectionState::Connected;
         let status = if connected {
             ServingStatus::Serving
@@ -346,8 +346,6 @@ async fn report_health(vcenter: Arc<VCenter>, health: HealthReporter) {
             told = Some(connected);
             health.set_service_status(&service, status).await;
         }
-        if changes.changed().await.is_err() {
-            return;
-        }
+        changes.rung().await;
     }
 }

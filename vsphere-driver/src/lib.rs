@@ -1,6 +1,7 @@
 //! Serves the contract beside vCenter: sessions, inventory and the work on machines.
 
 pub mod audit;
+pub mod bell;
 pub mod changes;
 pub mod config;
 pub mod core;

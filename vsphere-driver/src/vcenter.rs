@@ -14,6 +14,7 @@ pub mod window;
 pub mod works;
 
 use crate::{
+    bell::{Bell, Listener},
     config::Trust,
     machines::{power::PowerOns, work::Load},
     soap::{MoRef, VimFault},
@@ -30,7 +31,7 @@ use std::{
     time::Duration,
 };
 use tasks::{Outcome, Tasks};
-use tokio::{sync::watch, time::timeout};
+use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use window::Window;
 
@@ -66,7 +67,7 @@ pub struct VCenter {
     room: Room,
     hubs: Mutex<BTreeSet<String>>,
     state: Mutex<State>,
-    changed: watch::Sender<u64>,
+    changed: Bell,
 }
 
 impl VCenter {
@@ -95,7 +96,7 @@ impl VCenter {
             room: Room::default(),
             hubs: Mutex::default(),
             state: Mutex::new(state),
-            changed: watch::Sender::new(0),
+            changed: Bell::default(),
         })
     }
 
@@ -137,13 +138,13 @@ impl VCenter {
     /// Changes what is known, and tells those who wait.
     pub fn write<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let result = change(&mut self.lock());
-        self.changed.send_modify(|count| *count += 1);
+        self.changed.ring();
         result
     }
 
     /// Tells when anything changed.
-    pub fn changes(&self) -> watch::Receiver<u64> {
-        self.changed.subscribe()
+    pub fn changes(&self) -> Listener {
+        self.changed.listen()
     }
 
     /// Waits until `is_so`, or until the time is over; says whether it is.
@@ -151,13 +152,11 @@ impl VCenter {
         let mut changes = self.changes();
         let wait = async {
             loop {
-                changes.borrow_and_update();
+                changes.catch_up();
                 if self.read(&mut is_so) {
                     return true;
                 }
-                if changes.changed().await.is_err() {
-                    return false;
-                }
+                changes.rung().await;
             }
         };
         match timeout(time, wait).await {

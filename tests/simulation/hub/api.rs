@@ -175,14 +175,14 @@ impl Watch {
         }
         let mut news = self.shared.hub_news();
         let (version, kind, object) = loop {
-            news.borrow_and_update();
+            news.catch_up();
             let next = self.shared.with(|world| {
                 let mut later = world.hub.log.iter().filter(|(v, ..)| *v > self.at);
                 later.next().cloned()
             });
             match next {
                 Some(event) => break event,
-                None => news.changed().await.ok()?,
+                None => news.rung().await,
             }
         };
         let (breaks, gone, late) = self.shared.with(|world| {

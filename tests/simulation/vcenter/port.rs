@@ -366,7 +366,7 @@ impl VimApi for Client {
         );
         let mut news = self.shared.vcenter_news();
         loop {
-            news.borrow_and_update();
+            news.catch_up();
             let restarted = self.shared.with(|world| world.vcenter.boot != boot);
             if restarted {
                 self.life.check().await;
@@ -385,7 +385,7 @@ impl VimApi for Client {
                 return Ok(Some(updates));
             }
             let left = end.saturating_duration_since(Instant::now());
-            if timeout(left, news.changed()).await.is_err() {
+            if timeout(left, news.rung()).await.is_err() {
                 self.life.check().await;
                 return Ok(None);
             }

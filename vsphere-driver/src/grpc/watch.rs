@@ -109,7 +109,7 @@ impl Teller {
         let mut connection = None;
         let mut next_bookmark = Instant::now();
         loop {
-            changes.borrow_and_update();
+            changes.catch_up();
             if self.vcenter.read(|state| state.syncs > 0) {
                 self.tell_changes().await?;
             }
@@ -122,7 +122,7 @@ impl Teller {
             tokio::select! {
                 biased;
                 () = self.sender.closed() => return Err(Gone),
-                news = timeout_at(next_bookmark, changes.changed()) => {
+                news = timeout_at(next_bookmark, changes.rung()) => {
                     if news.is_ok() {
                         sleep(GATHER).await;
                     }

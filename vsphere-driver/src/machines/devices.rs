@@ -22,9 +22,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 pub async fn read_devices(vcenter: Arc<VCenter>) {
     let mut changes = vcenter.changes();
     loop {
-        if changes.changed().await.is_err() {
-            return;
-        }
+        changes.rung().await;
         sleep(PAUSE).await;
         // While machines are being made, the calls are theirs.
         let unread = vcenter.read(|state| {
@@ -37,7 +35,7 @@ pub async fn read_devices(vcenter: Arc<VCenter>) {
         for batch in unread.chunks(BATCH) {
             read_batch(&vcenter, batch).await;
         }
-        changes.mark_unchanged();
+        changes.catch_up();
     }
 }
 
