@@ -51,6 +51,10 @@ pub(crate) struct State {
 
 /// A machine, with what only the simulation knows of it.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each may hold whatever the others say"
+)]
 pub(crate) struct Machine {
     pub(crate) name: String,
     pub(crate) on: bool,
