@@ -46,6 +46,7 @@ pub(crate) async fn run(crash: &Crash) -> anyhow::Result<()> {
     let mut rounds = Vec::new();
     let mut stopped = None;
     for (number, round) in plan.rounds.iter().enumerate() {
+        judge.round(number + 1);
         match player.play(round, &mut judge).await {
             Ok(seen) => {
                 say(&format!("round {:2}: {seen}", number + 1));

@@ -62,12 +62,20 @@ pub(super) struct Verdict {
 /// What was seen of each.
 #[derive(Debug, Default)]
 pub(super) struct Judge {
+    /// The round that is judged.
+    round: usize,
     violations: BTreeMap<Invariant, Vec<String>>,
 }
 
 impl Judge {
+    /// From now on this round is judged.
+    pub(super) fn round(&mut self, round: usize) {
+        self.round = round;
+    }
+
     /// Notes that one does not hold.
     pub(super) fn violated(&mut self, invariant: Invariant, what: String) {
+        let what = format!("round {}: {what}", self.round);
         self.violations.entry(invariant).or_default().push(what);
     }
 
@@ -122,6 +130,7 @@ mod tests {
     #[test]
     fn what_was_not_seen_to_fail_is_ok_and_what_was_not_tried_says_so() {
         let mut judge = Judge::default();
+        judge.round(7);
         judge.none_of(Invariant::I1, "orphans", &[]);
         assert!(judge.content());
         judge.none_of(Invariant::I2, "twice", &["a".to_owned(), "b".to_owned()]);
@@ -132,7 +141,7 @@ mod tests {
         assert!(verdicts[&Invariant::I1].ok && !verdicts[&Invariant::I1].not_exercised);
         assert_eq!(
             verdicts[&Invariant::I2].violations,
-            ["twice: a, b", "and again"]
+            ["round 7: twice: a, b", "round 7: and again"]
         );
         assert!(verdicts[&Invariant::I5].ok && verdicts[&Invariant::I5].not_exercised);
     }
