@@ -11,6 +11,7 @@ use crate::{
     link::{Connection, Sight},
     wish::{Mode, Wish},
 };
+use contract::v1::Reason;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
@@ -169,6 +170,28 @@ fn course(entry: &VmStatus, machine: Option<&Machine>) -> Course {
     }
 }
 
+impl Seen<'_> {
+    /// What is to become of a slot, in the light of what was tried.
+    fn course(&self, slot: i32, entry: &VmStatus, machine: Option<&Machine>) -> Course {
+        let tried = self.attempts.fault(Work::Make(slot));
+        let taken =
+            tried.is_some_and(|fault| CONFLICTS.iter().any(|it| it.row().word == fault.word));
+        if machine.is_none() && entry.moref.is_empty() && taken {
+            // A conflict is no machine, so that it is out of sight after the next snapshot. The name
+            // is still somebody else's; without this the number would be waited for.
+            return Course::Remove;
+        }
+        course(entry, machine)
+    }
+}
+
+/// Why a name cannot be had.
+const CONFLICTS: [Reason; 3] = [
+    Reason::ConflictForeign,
+    Reason::ConflictOtherOwner,
+    Reason::ConflictCompanion,
+];
+
 /// Those that go first: never powered on, failed or out of sight; then the highest slots.
 fn victims(mut candidates: Vec<(i32, &VmStatus, Option<&Machine>)>, count: usize) -> BTreeSet<i32> {
     let useful = |entry: &VmStatus, machine: Option<&Machine>| {
@@ -227,9 +250,9 @@ impl Plan {
             .entries
             .iter()
             .map(|(slot, entry)| (*slot, entry, owner.machine(*slot)))
-            .filter(|(_, entry, machine)| {
+            .filter(|(slot, entry, machine)| {
                 matches!(
-                    course(entry, *machine),
+                    seen.course(*slot, entry, *machine),
                     Course::Keep | Course::Make | Course::Prove
                 )
             })
@@ -270,7 +293,7 @@ impl Plan {
             let machine = seen.sight.owner.machine(*slot);
             let told = machine.and_then(|machine| machine.fault.as_ref());
             let due = |work| seen.attempts.due(work, told, seen.now);
-            match course(entry, machine) {
+            match seen.course(*slot, entry, machine) {
                 Course::Keep | Course::Going => {}
                 Course::Make => {
                     if may_make && later.allows(due(Work::Make(*slot))) {

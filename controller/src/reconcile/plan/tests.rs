@@ -241,6 +241,17 @@ fn what_failed_is_looked_at_when_it_is_due() {
 }
 
 #[test]
+fn a_number_whose_name_was_taken_is_passed_over_when_the_conflict_is_out_of_sight() {
+    let mut world = World::new(2, &running(&[1])).pending(2);
+    let conflict = Fault {
+        word: Reason::ConflictForeign.row().word,
+        ..fault(Retry::Slow)
+    };
+    world.attempts.note(Work::Make(2), Some(conflict), NOW);
+    assert_eq!(world.steps(), (vec![3], vec![2]));
+}
+
+#[test]
 fn no_slot_is_given_out_while_making_fails_as_a_whole() {
     let mut world = World::new(3, &[]);
     world
