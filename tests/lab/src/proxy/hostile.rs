@@ -113,11 +113,15 @@ fn endless(text: &str) -> Body {
 }
 
 fn entities() -> String {
-    let mut definitions = String::from(r#"<!ENTITY e0 "ten bytes.">"#);
-    for level in 1..=ENTITIES {
-        let before = format!("&e{};", level - 1).repeat(10);
-        definitions += &format!(r#"<!ENTITY e{level} "{before}">"#);
-    }
+    let entity = |level: usize| {
+        let before = match level.checked_sub(1) {
+            Some(before) => format!("&e{before};").repeat(10),
+            None => "ten bytes.".to_owned(),
+        };
+        format!(r#"<!ENTITY e{level} "{before}">"#)
+    };
+    let definitions: Vec<_> = (0..=ENTITIES).map(entity).collect();
+    let definitions = definitions.concat();
     let (head, rest) = BEGIN.split_at(BEGIN.find("<Envelope").unwrap_or_default());
     format!("{head}<!DOCTYPE Envelope [{definitions}]>{rest}&e{ENTITIES};{END}")
 }
