@@ -245,6 +245,8 @@ impl State {
                     Some(moref) => {
                         self.with_seen(moref, |seen| view::keyed(key, Some(seen), work))?
                     }
+                    // Work that outlives its machine is nothing to be told: the slot would come back.
+                    None if self.absences.contains_key(key) => return None,
                     None => view::keyed(key, None, Some(work?)),
                 }
             }
