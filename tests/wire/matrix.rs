@@ -180,7 +180,7 @@ impl Cell<'_> {
             self.zone.call(ENSURE, &self.machine()).await;
         }
         proxy.reset();
-        self.prepare().await;
+        self.prepare();
         let (failures, ()) = tokio::join!(self.work(), self.lose());
         proxy.clear();
         self.zone.connection("CONNECTED").await;
@@ -212,7 +212,7 @@ impl Cell<'_> {
         wrong
     }
 
-    async fn prepare(&self) {
+    fn prepare(&self) {
         let proxy = self.zone.lab.proxy();
         if by(self.method) == By::LostCreate {
             proxy.add(Fault::next("CreateVM_Task", Action::DropAfter));
