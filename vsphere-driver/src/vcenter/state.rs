@@ -208,8 +208,9 @@ impl State {
     /// be told.
     pub fn finish(&mut self, key: &MachineKey, change: impl FnOnce(&mut Work)) {
         match self.absence(key) {
-            Some(absence) if !self.by_key.contains_key(key) => {
-                self.end(key, RemovalCause::Gone, Some(absence));
+            // Its end was told when it was proved.
+            Some(_) if !self.by_key.contains_key(key) => {
+                self.work.remove(key);
             }
             _ => self.change_work(key, change),
         }
