@@ -219,7 +219,8 @@ impl State {
     /// Forgets the work on a machine that is gone or was never made.
     pub fn end(&mut self, key: &MachineKey, cause: RemovalCause, absence: Option<Absence>) {
         let identity = Identity::Key(key.clone());
-        let told = self.changes.revision(&identity) > 0;
+        // One that was proved gone before was told of then, with all of its names.
+        let told = self.changes.revision(&identity) > 0 && self.absence(key).is_none();
         if told && !self.by_key.contains_key(key) && self.work.get(key).is_some() {
             self.bury(&identity, cause, absence);
         }
