@@ -432,7 +432,7 @@ mod tests {
         state.begin(&key(1), queued(Verb::Create));
         assert_eq!(state.absence(&key(1)), None);
         state.finish(&key(1), |work| {
-            work.fail(Fault::default(), Timestamp::default())
+            work.fail(Fault::default(), Timestamp::default());
         });
         assert!(state.machine(&Identity::Key(key(1))).is_some());
     }

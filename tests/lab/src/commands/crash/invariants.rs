@@ -74,7 +74,7 @@ impl Judge {
     }
 
     /// Notes that one does not hold.
-    pub(super) fn violated(&mut self, invariant: Invariant, what: String) {
+    pub(super) fn violated(&mut self, invariant: Invariant, what: &str) {
         let what = format!("round {}: {what}", self.round);
         self.violations.entry(invariant).or_default().push(what);
     }
@@ -82,7 +82,7 @@ impl Judge {
     /// Notes that one does not hold, if there is anything to say about it.
     pub(super) fn none_of(&mut self, invariant: Invariant, what: &str, found: &[String]) {
         if !found.is_empty() {
-            self.violated(invariant, format!("{what}: {}", found.join(", ")));
+            self.violated(invariant, &format!("{what}: {}", found.join(", ")));
         }
     }
 
@@ -94,7 +94,7 @@ impl Judge {
         what: impl FnOnce() -> String,
     ) {
         if !holds {
-            self.violated(invariant, what());
+            self.violated(invariant, &what());
         }
     }
 

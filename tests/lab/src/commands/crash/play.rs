@@ -306,10 +306,9 @@ impl Player {
         for proxy in [self.lab.proxy(), self.lab.rpcs()?] {
             let journal = proxy.journal();
             for ((method, object), times) in journal.busier_than(bound, span) {
-                judge.violated(
-                    Invariant::I12,
-                    format!("{method} {object}: {times} times in {} s", span.as_secs()),
-                );
+                let seconds = span.as_secs();
+                let what = format!("{method} {object}: {times} times in {seconds} s");
+                judge.violated(Invariant::I12, &what);
             }
             let files = journal
                 .0
