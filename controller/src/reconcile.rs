@@ -176,7 +176,8 @@ impl<D: Driver> Work<'_, D> {
 
         let (_, recorded) = memory.status(self.template);
         let first = plan(&self.seen(&sight, &recorded, memory));
-        if first.record.next_slot != recorded.next_slot {
+        if first.record.next_slot != recorded.next_slot || first.record.leaves_more_than(&recorded)
+        {
             let status = report::record_only(&self.seen(&sight, &recorded, memory), &first);
             self.write(memory, &recorded, &status).await?;
         }

@@ -140,7 +140,11 @@ fn result(state: &State, decided: &Decided) -> VirtualMachineResult {
     let proved = absence.or_else(|| state.absence(key.as_ref()?));
     let mut machine = match (known, proved) {
         (Some(machine), _) => machine,
-        (None, Some(absence)) => gone(planned, absence),
+        (None, Some(absence)) => {
+            let identity = key.clone().map(Identity::Key);
+            let revision = identity.map(|identity| state.revision(&identity));
+            gone(planned, absence, revision.unwrap_or_default())
+        }
         (None, None) => planned.clone(),
     };
     let late = machine
@@ -165,14 +169,16 @@ fn result(state: &State, decided: &Decided) -> VirtualMachineResult {
     }
 }
 
-/// What is left to say of a machine that does not exist: its names, and how that is known.
-fn gone(before: &VirtualMachine, absence: Absence) -> VirtualMachine {
+/// What is left to say of a machine that does not exist: its names, and how that is known. It is newer
+/// than all that was told while it existed.
+fn gone(before: &VirtualMachine, absence: Absence, revision: i64) -> VirtualMachine {
     VirtualMachine {
         state: VirtualMachineState::Gone.into(),
         power_state: PowerState::Unspecified.into(),
         operation: None,
         fault: None,
         absence: Some(absence),
+        revision: revision.max(before.revision),
         ..before.clone()
     }
 }

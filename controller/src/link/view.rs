@@ -106,22 +106,24 @@ impl View {
         if let Some(told) = &mut self.told {
             told.insert(id.clone());
         }
-        if self
-            .revision(&id)
-            .is_some_and(|known| known > machine.revision)
-        {
+        let is_proof = machine.state == State::Gone;
+        // A proof stands, whatever was told while the machine existed.
+        let known = self.revision(&id);
+        if !is_proof && known.is_some_and(|known| known > machine.revision) {
             return None;
         }
         // An answer may come later than the tombstone, which knew more. One without a revision that does
-        // not know the machine says that something failed, and nothing of the machine. A proof stands.
+        // not know the machine says that something failed, and nothing of the machine.
         let knows_nothing = machine.state == State::Unknown && machine.revision == 0;
-        let is_proof = machine.state == State::Gone;
         if knows_nothing || (!is_proof && self.is_older(&id, machine.revision)) {
             return None;
         }
         let concerned = Concerned::by(&machine);
         match (id, machine.state) {
             (Id::Ours(key), State::Gone) => {
+                // What the stream still tells of the time before is late.
+                let last = known.unwrap_or(i64::MIN).max(machine.revision);
+                self.buried.insert(key.clone(), last);
                 self.is_gone(&key);
                 self.take_away(&Id::Ours(key));
             }

@@ -12,7 +12,7 @@ use crate::{
     wish::{Mode, Wish},
 };
 use contract::v1::Reason;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 
 /// All that a decision rests on.
@@ -159,6 +159,8 @@ fn course(entry: &VmStatus, machine: Option<&Machine>) -> Course {
         // The name is somebody else's: pools skip the number.
         State::Conflict => Course::Remove,
         State::Off | State::Failed if !entry.powered_on_once => Course::Make,
+        // Nobody knows what became of its create: asking again looks it up.
+        State::Unknown if entry.moref.is_empty() => Course::Make,
         State::Creating
         | State::PoweringOn
         | State::Running
@@ -184,6 +186,9 @@ impl Seen<'_> {
         course(entry, machine)
     }
 }
+
+/// Before what was asked for a moment ago is asked for again, if its answer changed nothing.
+const AGAIN: SignedDuration = SignedDuration::from_secs(1);
 
 /// Why a name cannot be had.
 const CONFLICTS: [Reason; 3] = [
@@ -226,9 +231,20 @@ impl Plan {
             self.record.next_slot = written.max(seen);
         }
         if !self.ensure.is_empty() || !self.delete.is_empty() {
-            self.wake = Some(now);
+            let again = if self.asks_what(acted) {
+                AGAIN
+            } else {
+                SignedDuration::ZERO
+            };
+            self.wake = Some(now + again);
         }
         self
+    }
+
+    /// Whether all that is asked for was asked for by `acted`, too.
+    fn asks_what(&self, acted: &Self) -> bool {
+        let made = self.ensure.iter().all(|one| acted.ensure.contains(one));
+        made && self.delete.iter().all(|one| acted.delete.contains(one))
     }
 
     /// Gives up, for good, slots whose name is somebody else's: whatever is told of them later, they go.

@@ -68,6 +68,17 @@ impl Record {
         self.next_slot = self.next_slot.max(seen);
     }
 
+    /// Whether slots were chosen to go of which the status does not say so. Until it does, a controller
+    /// that starts anew would take what we switch off for something that happens from outside.
+    pub(super) fn leaves_more_than(&self, status: &VMwareNodePoolTemplateStatus) -> bool {
+        let said = |slot: i32| {
+            let mut entries = status.vm_status.iter();
+            entries.any(|entry| entry.slot == Some(slot) && entry.phase == DELETING)
+        };
+        let mut entries = self.entries.iter();
+        entries.any(|(slot, entry)| entry.phase == DELETING && !said(*slot))
+    }
+
     /// Gives out slots that were never given out before.
     pub(crate) fn give_out(&mut self, count: usize, naming: &Naming<'_>) {
         for _ in 0..count {

@@ -77,6 +77,14 @@ fn withdrawn(job: &Job) {
     job.withdraw(&Fault::new(Reason::Withdrawn, what));
 }
 
+/// Whether the machine was there since its create began. One that somebody removed then is not made
+/// again: who asked for it was told of its end, and may have asked for another in its place.
+fn was_seen(job: &Job) -> bool {
+    let key = &job.key;
+    let seen = |state: &State| state.by_key(key).is_some() || state.absence(key).is_some();
+    job.vcenter.read(seen)
+}
+
 async fn make(job: &Job, plan: &Plan) -> Result<MoRef, Fault> {
     let mark = Mark::new(job.key.clone(), job.owner.clone(), plan.spec_hash.clone());
     let spec = config_spec(&plan.spec, &plan.placement, &mark, &job.name);
@@ -95,6 +103,10 @@ async fn make(job: &Job, plan: &Plan) -> Result<MoRef, Fault> {
                 tracing::warn!(key = %job.key, "Reply to a create was lost, looking it up");
                 if let Some(moref) = look_up(job, plan).await? {
                     return Ok(moref);
+                }
+                if was_seen(job) {
+                    let what = format!("`{}` was made, and removed by somebody else", job.name);
+                    return Err(Fault::new(Reason::OutcomeUnknown, what));
                 }
             }
         }

@@ -17,7 +17,10 @@ use crate::{
 use contract::v1::{Fault, Reason};
 use std::{
     future::Future,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::{
@@ -45,6 +48,7 @@ pub struct Session {
     login: AsyncMutex<()>,
     current: watch::Sender<Option<Current>>,
     suspended: Mutex<Option<Instant>>,
+    closed: AtomicBool,
 }
 
 /// A session that vCenter gave.
@@ -84,6 +88,7 @@ impl Session {
             login: AsyncMutex::default(),
             current: watch::Sender::new(None),
             suspended: Mutex::default(),
+            closed: AtomicBool::new(false),
         }
     }
 
@@ -215,6 +220,10 @@ impl Session {
 
     async fn log_in(&self, number: u64) -> Result<Current, Fault> {
         let server = self.server();
+        if self.closed.load(Ordering::Acquire) {
+            let what = format!("the session with {server} was closed for good");
+            return Err(Fault::new(Reason::VcenterUnknown, what).with("server", server));
+        }
         let password = (self.password)()?;
         let account = self.account();
         self.admit(&account, &password)?;
@@ -289,9 +298,11 @@ impl Session {
         }
     }
 
-    /// Logs out, if there is a session.
+    /// Logs out, if there is a session. There will be none again: a call that is still under way must
+    /// not leave one behind.
     pub async fn close(&self) {
         let _one_at_a_time = self.login.lock().await;
+        self.closed.store(true, Ordering::Release);
         let Some(current) = self.current.send_replace(None) else {
             return;
         };

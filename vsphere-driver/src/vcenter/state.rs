@@ -253,8 +253,13 @@ impl State {
                 }
             }
         };
-        machine.revision = i64::try_from(self.changes.revision(identity)).unwrap_or(i64::MAX);
+        machine.revision = self.revision(identity);
         Some(machine)
+    }
+
+    /// Number of the last change that was told of a machine, its end included.
+    pub fn revision(&self, identity: &Identity) -> i64 {
+        i64::try_from(self.changes.revision(identity)).unwrap_or(i64::MAX)
     }
 
     /// A machine of any ownership, for a reply that shows what is in the way.
