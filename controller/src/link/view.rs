@@ -480,6 +480,22 @@ mod tests {
     }
 
     #[test]
+    fn a_proof_outweighs_all_that_was_told_before_it() {
+        let mut view = view(vec![begin("r1"), Event::SnapshotEnd]);
+        let told = |revision, state| Machine {
+            revision,
+            ..machine(1, state)
+        };
+        view.put(told(7, State::Deleting));
+        view.put(told(0, State::Gone));
+        assert!(view.of_owner(OWNER, "").machines.is_empty());
+        // The stream is late: it still tells of the time before.
+        view.put(told(6, State::Deleting));
+        assert!(view.of_owner(OWNER, "").machines.is_empty());
+        assert_eq!(view.of_owner(OWNER, "").gone, BTreeSet::from([1]));
+    }
+
+    #[test]
     fn a_slot_that_was_asked_for_again_is_no_longer_gone() {
         let mut view = view(vec![begin("r1"), Event::SnapshotEnd]);
         view.put(machine(1, State::Gone));

@@ -156,6 +156,37 @@ fn a_power_off_from_outside_is_not_fought() {
 }
 
 #[test]
+fn a_create_whose_outcome_nobody_knows_is_asked_for_again() {
+    let mut world = World::new(1, &[(1, State::Unknown)]);
+    // It has a moref: it is only out of sight.
+    assert_eq!(world.steps(), (vec![], vec![]));
+    world.entry(1).moref = String::new();
+    let machine = world.sight.owner.machines.get_mut(&1).unwrap();
+    std::sync::Arc::make_mut(machine).moref = String::new();
+    assert_eq!(world.steps(), (vec![1], vec![]));
+}
+
+#[test]
+fn what_was_asked_for_a_moment_ago_waits_and_what_is_new_does_not() {
+    let plan = World::new(2, &[]).plan();
+    let after = |acted: &Plan| plan.clone().after(acted, NOW).wake;
+    assert_eq!(after(&plan), Some(NOW + AGAIN));
+    let mut less = plan.clone();
+    less.ensure.pop();
+    assert_eq!(after(&less), Some(NOW));
+}
+
+#[test]
+fn those_that_are_chosen_to_go_are_written_down_first() {
+    let world = World::new(1, &running(&[1, 2]));
+    let plan = world.plan();
+    assert!(plan.record.leaves_more_than(&world.status));
+    let mut world = World::new(1, &running(&[1, 2]));
+    world.entry(2).phase = DELETING.into();
+    assert!(!world.plan().record.leaves_more_than(&world.status));
+}
+
+#[test]
 fn what_was_chosen_to_go_goes_even_if_more_are_wanted_now() {
     let mut world = World::new(2, &running(&[1, 2]));
     world.entry(2).phase = DELETING.into();
