@@ -100,11 +100,10 @@ async fn a_template_that_is_deleted_meanwhile_stays_and_says_why() {
     assert_eq!(hub.driver.slots(), [1, 2, 3]);
 
     hub.driver.start();
-    hub.pass(Duration::from_mins(2)).await;
-    assert!(
-        hub.template().is_none(),
-        "it goes when its machines are gone"
-    );
+    hub.until("it goes when its machines are gone", |status| {
+        status.is_none()
+    })
+    .await;
     assert!(hub.driver.slots().is_empty());
 }
 
