@@ -231,7 +231,7 @@ impl Plan {
             self.record.next_slot = written.max(seen);
         }
         if !self.ensure.is_empty() || !self.delete.is_empty() {
-            let again = if self.asks_what(acted) {
+            let again = if self.asks_only_for_what(acted) {
                 AGAIN
             } else {
                 SignedDuration::ZERO
@@ -241,8 +241,8 @@ impl Plan {
         self
     }
 
-    /// Whether all that is asked for was asked for by `acted`, too.
-    fn asks_what(&self, acted: &Self) -> bool {
+    /// Whether all that this plan asks for was asked for by `acted`, too.
+    fn asks_only_for_what(&self, acted: &Self) -> bool {
         let made = self.ensure.iter().all(|one| acted.ensure.contains(one));
         made && self.delete.iter().all(|one| acted.delete.contains(one))
     }
