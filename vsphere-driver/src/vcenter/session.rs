@@ -193,7 +193,8 @@ impl Session {
             let specs = specs.clone();
             async move {
                 let collector = &now.content.property_collector;
-                vim.retrieve(collector, &specs, None).await
+                let read = vim.retrieve(collector, &specs, None).await?;
+                refuse_unauthenticated(read)
             }
         };
         self.look("", read).await
@@ -313,6 +314,16 @@ impl Session {
                 tracing::warn!(server = %self.server, error = fault.message, "Logout failed");
             }
         }
+    }
+}
+
+/// A session that ends under a reading does not fail it: each property is missing for it. That says
+/// nothing of the objects.
+fn refuse_unauthenticated(read: Vec<ObjectContent>) -> Result<Vec<ObjectContent>, Error> {
+    let mut missing = read.iter().flat_map(|content| &content.missing);
+    match missing.find(|property| property.fault.is_not_authenticated()) {
+        Some(property) => Err(Error::Fault(Box::new(property.fault.clone()))),
+        None => Ok(read),
     }
 }
 
