@@ -243,8 +243,17 @@ impl Plan {
 
     /// Whether all that this plan asks for was asked for by `acted`, too.
     fn asks_only_for_what(&self, acted: &Self) -> bool {
-        let made = self.ensure.iter().all(|one| acted.ensure.contains(one));
-        made && self.delete.iter().all(|one| acted.delete.contains(one))
+        self.made().is_subset(&acted.made()) && self.removed().is_subset(&acted.removed())
+    }
+
+    /// Slots that are to be made.
+    fn made(&self) -> BTreeSet<i32> {
+        self.ensure.iter().map(|(slot, _)| *slot).collect()
+    }
+
+    /// Slots that are to be removed.
+    fn removed(&self) -> BTreeSet<i32> {
+        self.delete.iter().map(|machine| machine.key.slot).collect()
     }
 
     /// Gives up, for good, slots whose name is somebody else's: whatever is told of them later, they go.

@@ -6,7 +6,7 @@ use crate::{
     link::OwnerView,
 };
 use contract::identity::{MachineKey, machine_name, serial_number};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The phase of a machine that was chosen to go. It stays so until the machine is proved gone.
 pub(super) const DELETING: &str = "Deleting";
@@ -71,12 +71,13 @@ impl Record {
     /// Whether slots were chosen to go of which the status does not say so. Until it does, a controller
     /// that starts anew would take what we switch off for something that happens from outside.
     pub(super) fn leaves_more_than(&self, status: &VMwareNodePoolTemplateStatus) -> bool {
-        let said = |slot: i32| {
-            let mut entries = status.vm_status.iter();
-            entries.any(|entry| entry.slot == Some(slot) && entry.phase == DELETING)
-        };
+        let entries = status.vm_status.iter();
+        let said: BTreeSet<_> = entries
+            .filter(|entry| entry.phase == DELETING)
+            .filter_map(|entry| entry.slot)
+            .collect();
         let mut entries = self.entries.iter();
-        entries.any(|(slot, entry)| entry.phase == DELETING && !said(*slot))
+        entries.any(|(slot, entry)| entry.phase == DELETING && !said.contains(slot))
     }
 
     /// Gives out slots that were never given out before.

@@ -68,6 +68,26 @@ pub struct ChangeRequest {
     pub validate_only: bool,
 }
 
+impl ChangeRequest {
+    /// How long the reply is held. A plan is answered at once: nothing will come of it.
+    pub fn patience(&self) -> Duration {
+        if self.validate_only {
+            Duration::ZERO
+        } else {
+            self.wait
+        }
+    }
+
+    /// Work on how many machines it may begin.
+    pub fn begins(&self) -> usize {
+        if self.validate_only {
+            0
+        } else {
+            self.machines.len()
+        }
+    }
+}
+
 /// The power state to switch machines to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {

@@ -35,14 +35,12 @@ pub async fn delete(
     request: ChangeRequest,
 ) -> Result<Results, Fault> {
     vcenter.connected().await.map_err(|fault| *fault)?;
+    let (wait, begins) = (request.patience(), request.begins());
     let ChangeRequest {
         machines,
-        wait,
+        wait: _,
         validate_only,
     } = request;
-    // A plan is answered at once: nothing will come of it.
-    let wait = if validate_only { Duration::ZERO } else { wait };
-    let begins = if validate_only { 0 } else { machines.len() };
     let room = vcenter
         .make_room(Load::Remove, |_| begins)
         .map_err(|fault| *fault)?;

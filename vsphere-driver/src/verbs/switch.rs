@@ -15,7 +15,7 @@ use crate::{
     vcenter::{VCenter, state::State},
 };
 use contract::v1::{Fault, PowerState, Reason, Verb, VirtualMachine};
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 /// Switches each machine to the power state that is wanted.
 pub async fn switch(
@@ -25,14 +25,12 @@ pub async fn switch(
     wanted: Wanted,
 ) -> Result<Results, Fault> {
     vcenter.connected().await.map_err(|fault| *fault)?;
+    let (wait, begins) = (request.patience(), request.begins());
     let ChangeRequest {
         machines,
-        wait,
+        wait: _,
         validate_only,
     } = request;
-    // A plan is answered at once: nothing will come of it.
-    let wait = if validate_only { Duration::ZERO } else { wait };
-    let begins = if validate_only { 0 } else { machines.len() };
     let room = vcenter
         .make_room(Load::of(verb(wanted)), |_| begins)
         .map_err(|fault| *fault)?;

@@ -29,6 +29,19 @@ fn writes(hub: &Hub) -> usize {
     journal.iter().filter(|it| it.starts_with("status")).count()
 }
 
+/// All is ready again, after no more than twice the calls of a start.
+async fn ends_without_a_storm(hub: &mut Hub, time: Duration, (before, start): (usize, usize)) {
+    hub.pass(time).await;
+    hub.until("ready again", has("Ready", "True", "AllReady"))
+        .await;
+    let healed = &hub.driver.calls()[before..];
+    assert!(
+        healed.len() <= 2 * start,
+        "{healed:?}, {start} at the start"
+    );
+    assert_eq!(hub.driver.slots(), [1, 2, 3]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn half_an_hour_without_a_driver_is_told_once_and_ends_without_a_storm() {
     let (mut hub, start) = ready().await;
@@ -45,15 +58,7 @@ async fn half_an_hour_without_a_driver_is_told_once_and_ends_without_a_storm() {
 
     let before = hub.driver.calls().len();
     hub.driver.start();
-    hub.pass(Duration::from_mins(2)).await;
-    hub.until("ready again", has("Ready", "True", "AllReady"))
-        .await;
-    let healed = &hub.driver.calls()[before..];
-    assert!(
-        healed.len() <= 2 * start,
-        "{healed:?}, {start} at the start"
-    );
-    assert_eq!(hub.driver.slots(), [1, 2, 3]);
+    ends_without_a_storm(&mut hub, Duration::from_mins(2), (before, start)).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -73,15 +78,7 @@ async fn half_an_hour_without_a_vcenter_is_told_once_and_ends_without_a_storm() 
 
     let before = hub.driver.calls().len();
     hub.driver.outage(None);
-    hub.pass(Duration::from_mins(1)).await;
-    hub.until("ready again", has("Ready", "True", "AllReady"))
-        .await;
-    let healed = &hub.driver.calls()[before..];
-    assert!(
-        healed.len() <= 2 * start,
-        "{healed:?}, {start} at the start"
-    );
-    assert_eq!(hub.driver.slots(), [1, 2, 3]);
+    ends_without_a_storm(&mut hub, Duration::from_mins(1), (before, start)).await;
 }
 
 #[tokio::test(start_paused = true)]
