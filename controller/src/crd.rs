@@ -8,8 +8,9 @@ mod spec;
 mod status;
 
 pub use spec::{
-    AdvancedConfig, AgentIso, AgentIsoType, NodePoolReference, Quota, ResourceLimits,
-    SecretReference, VMwareNodePoolTemplate, VMwareNodePoolTemplateSpec, VmTemplate,
+    AdvancedConfig, AgentIso, AgentIsoType, DeletionPolicy, NodePoolReference, Quota,
+    ResourceLimits, SecretReference, VMwareNodePoolTemplate, VMwareNodePoolTemplateSpec,
+    VmTemplate,
 };
 pub use status::{
     ComputeUtilization, DatastoreUtilization, ResourceCheck, ResourceUtilization,
@@ -27,6 +28,10 @@ pub const FINALIZER: &str = "vmware.hcp.open-cluster-management.io/finalizer";
 
 /// With the value `true`, nothing is done for the template; its status still follows.
 pub const PAUSED: &str = "vmware.hcp.open-cluster-management.io/paused";
+
+/// With the value `true`, a template that is being deleted goes at once, and leaves in vCenter what could
+/// not be removed.
+pub const ABANDON: &str = "vmware.hcp.open-cluster-management.io/abandon";
 
 /// The Secret that is read where the template names none.
 pub const DEFAULT_SECRET: &str = "vsphere-credentials";

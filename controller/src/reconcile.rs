@@ -193,6 +193,9 @@ impl<D: Driver> Work<'_, D> {
         let status = report::status(&seen, &plan);
         let finished = plan.finished;
         let again = self.report(memory, &old, &status).await?;
+        if let Some(event) = events::farewell(self.wish.ending, &plan.record).filter(|_| finished) {
+            self.tell(&event).await;
+        }
         Ok((finished, next_look(&plan, again, (self.ctx.now)())))
     }
 
@@ -318,12 +321,16 @@ impl<D: Driver> Work<'_, D> {
         old: &VMwareNodePoolTemplateStatus,
         new: &VMwareNodePoolTemplateStatus,
     ) {
-        let reference = self.template.object_ref(&());
         for event in events::events(old, new) {
-            if let Err(error) = self.ctx.recorder.publish(&event, &reference).await {
-                let error = format!("{:#}", anyhow::Error::new(error));
-                tracing::warn!(error, reason = event.reason, "Writing an event failed");
-            }
+            self.tell(&event).await;
+        }
+    }
+
+    async fn tell(&self, event: &kube::runtime::events::Event) {
+        let reference = self.template.object_ref(&());
+        if let Err(error) = self.ctx.recorder.publish(event, &reference).await {
+            let error = format!("{:#}", anyhow::Error::new(error));
+            tracing::warn!(error, reason = event.reason, "Writing an event failed");
         }
     }
 }

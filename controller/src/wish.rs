@@ -2,8 +2,8 @@
 
 use crate::{
     crd::{
-        AdvancedConfig, AgentIsoType, DEFAULT_SECRET, FINALIZER, PAUSED, VMwareNodePoolTemplate,
-        VmTemplate,
+        ABANDON, AdvancedConfig, AgentIsoType, DEFAULT_SECRET, DeletionPolicy, FINALIZER, PAUSED,
+        VMwareNodePoolTemplate, VmTemplate,
     },
     driver::{ExtraConfig, Firmware, IsoSource, MachineSpec, Owner},
     link::SecretRef,
@@ -25,6 +25,8 @@ pub struct Wish {
     pub generation: Option<i64>,
     /// The template is being deleted.
     pub deleting: bool,
+    /// What becomes of its machines then.
+    pub ending: Ending,
     /// It bears our finalizer.
     pub finalizer: bool,
     /// Nothing is to be done.
@@ -64,6 +66,17 @@ pub enum Mode {
     },
 }
 
+/// What becomes of the machines of a template that is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// They go first, each proved gone.
+    Drain,
+    /// They stay, as the spec says.
+    Orphan,
+    /// What cannot be removed stays, as an annotation says.
+    Abandon,
+}
+
 // === impl Wish ===
 
 impl Wish {
@@ -87,12 +100,18 @@ impl Wish {
         let quota = spec.quota.clone().unwrap_or_default();
         let limits = spec.vm_template.resource_limits.clone().unwrap_or_default();
         let secret = spec.vsphere_credentials.clone().unwrap_or_default();
-        let annotation = template.annotations().get(PAUSED);
+        let annotated =
+            |name: &str| template.annotations().get(name).map(String::as_str) == Some("true");
         Some(Self {
             generation: template.metadata.generation,
             deleting: template.metadata.deletion_timestamp.is_some(),
             finalizer: template.finalizers().iter().any(|name| name == FINALIZER),
-            paused: annotation.is_some_and(|value| value == "true"),
+            ending: match spec.deletion_policy.unwrap_or_default() {
+                _ if annotated(ABANDON) => Ending::Abandon,
+                DeletionPolicy::Delete => Ending::Drain,
+                DeletionPolicy::Orphan => Ending::Orphan,
+            },
+            paused: annotated(PAUSED),
             mode,
             max: quota.max_vms.or(limits.max_vms),
             soft_max: quota.soft_max_vms.or(limits.soft_max_vms),

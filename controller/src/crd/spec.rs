@@ -108,6 +108,20 @@ pub struct VMwareNodePoolTemplateSpec {
     /// Limits to the number of machines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quota: Option<Quota>,
+    /// What becomes of the machines when the template is deleted. Absent: `Delete`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<DeletionPolicy>,
+}
+
+/// What becomes of the machines of a template that is deleted.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum DeletionPolicy {
+    /// They are destroyed, and the template stays until each is proved gone. It waits for those that
+    /// are workers of a cluster.
+    #[default]
+    Delete,
+    /// They stay as they are, and the template goes at once.
+    Orphan,
 }
 
 /// Names a NodePool.

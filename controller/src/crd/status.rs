@@ -85,6 +85,16 @@ pub struct VmStatus {
     /// Its Agent.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub agent_name: String,
+    /// It was bound to a cluster once: when it is free again, it goes.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub was_bound: bool,
+    /// How far it is on its way out. `Fencing`: its Agent is withdrawn, and if nobody bound it
+    /// meanwhile, it goes. `Gone`: it is proved gone, and its Agent is still to go.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub leaving: String,
+    /// Why it goes: `Surplus`, `Released`, `Unhealthy`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub leaving_reason: String,
     /// `Pending`, `Creating`, `PoweringOn`, `Running`, `NotReady`, `Deleting`, `Failed` or `Unknown`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub phase: String,

@@ -2,9 +2,12 @@
 
 use super::{
     conditions::some,
-    record::{DELETING, PENDING},
+    record::{DELETING, PENDING, Record},
 };
-use crate::crd::{VMwareNodePoolTemplateStatus, VmStatus};
+use crate::{
+    crd::{VMwareNodePoolTemplateStatus, VmStatus},
+    wish::Ending,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::events::{Event, EventType};
 use std::collections::BTreeMap;
@@ -37,6 +40,22 @@ pub(super) fn events(
     });
     let conditions = conditions.filter_map(of_condition);
     conditions.chain(of_machines(old, new)).collect()
+}
+
+/// What is to be told of a template that goes: the machines that it leaves behind.
+pub(super) fn farewell(ending: Ending, record: &Record) -> Option<Event> {
+    let entries = record.entries.values();
+    let names: Vec<_> = entries.map(|entry| entry.name.as_str()).collect();
+    let (type_, reason) = match ending {
+        Ending::Drain => return None,
+        Ending::Orphan => (EventType::Normal, "Orphaned"),
+        Ending::Abandon => (EventType::Warning, "Abandoned"),
+    };
+    let note = format!(
+        "Left in vCenter, and nobody's from now on: {}. Remove there what is not needed.",
+        some(&names)
+    );
+    (!names.is_empty()).then(|| event(type_, reason, &note))
 }
 
 fn of_condition(condition: &Condition) -> Option<Event> {
@@ -220,6 +239,20 @@ mod tests {
             assert_eq!(told_first.len(), 1, "{reason}");
             assert_eq!(told_first[0].0, reason);
             assert_eq!(told(&of(new.clone()), &of(new)), []);
+        }
+    }
+
+    #[test]
+    fn what_is_left_behind_is_told_where_that_was_asked_for() {
+        let left = Record::of(&of(vec![entry(1, "Running", "vm-1")]));
+        let reason = |ending, record: &Record| farewell(ending, record).map(|event| event.reason);
+        for (ending, told) in [
+            (Ending::Drain, None),
+            (Ending::Orphan, Some("Orphaned")),
+            (Ending::Abandon, Some("Abandoned")),
+        ] {
+            assert_eq!(reason(ending, &left).as_deref(), told);
+            assert_eq!(reason(ending, &Record::default()), None);
         }
     }
 

@@ -9,7 +9,7 @@ use crate::{
     crd::{VMwareNodePoolTemplateStatus, VmStatus},
     driver::{Fault, Machine, MachineRef, Power, State},
     link::{Connection, Sight},
-    wish::{Mode, Wish},
+    wish::{Ending, Mode, Wish},
 };
 use contract::v1::Reason;
 use jiff::{SignedDuration, Timestamp};
@@ -89,7 +89,7 @@ pub(super) fn plan(seen: &Seen<'_>) -> Plan {
         record,
         ..Plan::default()
     };
-    if hold.is_none() {
+    if hold.is_none() && !plan.finished {
         plan.skip_taken(seen);
         plan.scale(seen);
         plan.assign(seen);
@@ -125,7 +125,8 @@ fn is_elsewhere(seen: &Seen<'_>, record: &Record) -> bool {
     known && recorded != connected && !record.entries.is_empty()
 }
 
-/// A template that is being deleted may go when each slot it ever gave out is proved gone.
+/// A template that is being deleted may go when each slot it ever gave out is proved gone, or when that
+/// was not asked for.
 fn finished(seen: &Seen<'_>, record: &Record, hold: Option<Hold>) -> bool {
     let Seen { wish, sight, .. } = seen;
     let nothing_recorded = record.entries.is_empty() && record.foreign.is_empty();
@@ -140,7 +141,8 @@ fn finished(seen: &Seen<'_>, record: &Record, hold: Option<Hold>) -> bool {
         | Connection::DriverFault(_)
         | Connection::VcenterDown(_) => nothing_recorded,
     };
-    wish.deleting && !wish.paused && proved
+    let drained = proved || wish.ending != Ending::Drain;
+    wish.deleting && !wish.paused && drained
 }
 
 /// What is to become of a slot, whatever the number of machines.

@@ -3,7 +3,7 @@
 mod partitions;
 
 use crate::{
-    crd::{PAUSED, VMwareNodePoolTemplateStatus as Status},
+    crd::{ABANDON, PAUSED, VMwareNodePoolTemplateStatus as Status},
     driver::{Power, Retry, State},
     fixtures::{fault, hub::Hub},
 };
@@ -336,4 +336,32 @@ async fn a_stream_that_ends_is_opened_anew() {
     assert_eq!(hub.driver.slots(), [2]);
     let connects = hub.driver.users().len();
     assert_eq!(connects, 1, "the name was still good");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_template_that_orphans_its_machines_goes_without_them() {
+    let mut hub = Hub::new(&json!({"replicas": 2, "deletionPolicy": "Orphan"}));
+    hub.until("two machines", counts(2, 2, 2)).await;
+    hub.delete();
+    hub.until("gone", |status| status.is_none()).await;
+    assert_eq!(hub.driver.slots(), [1, 2]);
+    assert!(hub.journal().contains(&"event Orphaned".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_template_without_its_secret_goes_when_it_is_abandoned() {
+    let mut hub = Hub::new(&json!({"replicas": 1}));
+    hub.until("one machine", counts(1, 1, 1)).await;
+    hub.rotate(None);
+    let lost = has("VSphereConnected", "False", "CredentialsNotFound");
+    hub.until("no Secret", lost).await;
+    hub.delete();
+    let template = hub.template().unwrap();
+    hub.step(template).await;
+    assert!(hub.template().is_some(), "the finalizer stays");
+
+    hub.edit(|template| template["metadata"]["annotations"] = json!({ABANDON: "true"}));
+    hub.until("gone", |status| status.is_none()).await;
+    assert_eq!(hub.driver.slots(), [1]);
+    assert!(hub.journal().contains(&"event Abandoned".to_owned()));
 }

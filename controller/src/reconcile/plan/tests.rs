@@ -355,6 +355,20 @@ fn a_template_goes_only_when_nothing_of_it_can_be_left() {
 }
 
 #[test]
+fn a_template_that_leaves_its_machines_goes_at_once_and_touches_none() {
+    for ending in [Ending::Orphan, Ending::Abandon] {
+        for connection in [Connection::Live, Connection::NoSecret] {
+            let mut world = World::new(1, &running(&[1])).deleting().with(connection);
+            world.wish.ending = ending;
+            let plan = world.plan();
+            assert_eq!((plan.finished, plan.delete), (true, vec![]), "{ending:?}");
+            world.wish.deleting = false;
+            assert!(!world.plan().finished, "{ending:?} without a deletion");
+        }
+    }
+}
+
+#[test]
 fn an_invalid_spec_does_not_keep_a_template_from_going() {
     let mut world = World::new(1, &running(&[1])).deleting();
     world.wish.problems = vec!["broken".into()];
