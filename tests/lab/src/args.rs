@@ -107,7 +107,8 @@ pub(crate) struct Up {
     /// Delay of each call to vCenter in milliseconds.
     #[arg(long, default_value_t = 0)]
     pub(crate) delay: u64,
-    /// A folder of manifests for the hub instead of `deploy/`.
+    /// A folder with CRDs of HyperShift, the assisted installer and Cluster API, as `kubectl get crd
+    /// --output yaml` prints those of a real hub, instead of the lab's own.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) crds: Option<PathBuf>,
     /// Leaves out everything else.

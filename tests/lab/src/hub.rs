@@ -6,6 +6,7 @@
 mod access;
 mod apiserver;
 mod etcd;
+pub(crate) mod kinds;
 mod manifests;
 
 use std::path::{Path, PathBuf};

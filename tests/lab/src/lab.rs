@@ -3,11 +3,12 @@
 mod builder;
 mod canaries;
 mod folder;
+mod kinds;
 mod look;
 mod record;
 mod work;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -41,6 +42,7 @@ pub struct Lab {
     certificates: Certificates,
     tools: Paths,
     folder: Folder,
+    kinds: PathBuf,
     canary: Arc<Canary>,
 }
 

@@ -27,9 +27,10 @@ pub(crate) async fn run(up: &Up) -> anyhow::Result<()> {
         .folder(&files::lab_folder())
         .vcenters(up.vcenters.into())
         .vcenter_arguments(up.vcsim_arguments.iter().cloned());
-    if let Some(folder) = &up.crds {
-        builder = builder.manifests(folder);
-    }
+    builder = match &up.crds {
+        Some(folder) => builder.kinds(folder),
+        None => builder.node_pools(),
+    };
     if up.only == Some(Only::Driver) {
         builder = builder.without_hub();
     }

@@ -31,6 +31,8 @@ pub struct Builder {
     folder: Option<PathBuf>,
     namespace: Option<String>,
     manifests: Option<PathBuf>,
+    node_pools: bool,
+    kinds: Option<PathBuf>,
 }
 
 impl Default for Builder {
@@ -51,6 +53,8 @@ impl Default for Builder {
             folder: None,
             namespace: None,
             manifests: None,
+            node_pools: false,
+            kinds: None,
         }
     }
 }
@@ -184,6 +188,25 @@ impl Builder {
         Self {
             manifests: Some(folder.to_owned()),
             ..self
+        }
+    }
+
+    /// A hub that serves the kinds of HyperShift, the assisted installer and Cluster API.
+    ///
+    /// The shared hub serves them from then on; who needs a hub without them takes
+    /// [`own_hub`](Self::own_hub).
+    pub fn node_pools(self) -> Self {
+        Self {
+            node_pools: true,
+            ..self
+        }
+    }
+
+    /// Manifests of those kinds instead of the lab's own.
+    pub fn kinds(self, folder: &Path) -> Self {
+        Self {
+            kinds: Some(folder.to_owned()),
+            ..self.node_pools()
         }
     }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::Builder;
 use crate::certificates::Certificates;
 use crate::error::{Error, Result};
-use crate::hub::{Access, Hub, HubKind};
+use crate::hub::{Access, Hub, HubKind, kinds};
 use crate::lab::folder::Folder;
 use crate::lab::{Lab, Site, VCENTER};
 use crate::proxy::{self, Proxy};
@@ -47,6 +47,7 @@ impl Builder {
             certificates,
             tools,
             folder,
+            kinds: self.kinds.clone().unwrap_or_else(kinds::folder),
             canary: Arc::default(),
         };
         lab.hide_canaries()?;
@@ -109,6 +110,9 @@ impl Builder {
             let namespace =
                 json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
             lab.apply(&namespace).await?;
+            if self.node_pools {
+                lab.apply_node_pool_kinds().await?;
+            }
         }
         if !self.driver {
             return Ok(());
