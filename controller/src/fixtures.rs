@@ -43,6 +43,7 @@ pub(crate) fn machine(slot: i32, state: State) -> Machine {
         instance_uuid: key.instance_uuid().to_string(),
         bios_uuid: key.bios_uuid().to_string(),
         serial_number: serial_number(key.bios_uuid()),
+        mac_addresses: Vec::new(),
         moref: if made {
             format!("vm-{slot}")
         } else {

@@ -352,6 +352,11 @@ fn blank(key: &MachineKey, name: &str) -> Machine {
         instance_uuid: key.instance_uuid().to_string(),
         bios_uuid: key.bios_uuid().to_string(),
         serial_number: serial_number(key.bios_uuid()),
+        mac_addresses: vec![format!(
+            "00:50:56:00:{:02x}:{:02x}",
+            key.slot / 256,
+            key.slot % 256
+        )],
         moref: String::new(),
         ownership: Ownership::Ours,
         state: State::Creating,

@@ -17,6 +17,8 @@ pub struct Machine {
     pub bios_uuid: String,
     /// SMBIOS serial number.
     pub serial_number: String,
+    /// MAC addresses of its interfaces; empty until vCenter has told them.
+    pub mac_addresses: Vec<String>,
     /// Managed object id. Empty: not made yet.
     pub moref: String,
     /// Whose it is.

@@ -74,6 +74,7 @@ impl From<pb::VirtualMachine> for Machine {
             instance_uuid: machine.instance_uuid,
             bios_uuid: machine.bios_uuid,
             serial_number: machine.serial_number,
+            mac_addresses: machine.mac_addresses,
             moref: machine.moref,
             fault: machine.fault.map(Into::into),
             spec_hash: machine.spec_hash,

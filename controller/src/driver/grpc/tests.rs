@@ -222,6 +222,7 @@ fn machine(owner_uid: &str, identity: &pb::VirtualMachineIdentity) -> pb::Virtua
             owner_uid: owner_uid.into(),
             slot: identity.slot,
         }),
+        mac_addresses: vec!["00:50:56:00:00:03".into()],
         ..pb::VirtualMachine::default()
     }
 }
@@ -315,6 +316,7 @@ async fn each_mutation_says_who_asks_and_how_long_it_waits() {
         (machine.slot(), machine.ownership),
         (Some(3), Ownership::Ours)
     );
+    assert_eq!(machine.mac_addresses, ["00:50:56:00:00:03"]);
     drop(driver.watch(on, None).await.unwrap());
     let calls = peer.0.lock().unwrap().clone();
     let (bounded, endless) = (
