@@ -129,6 +129,11 @@ impl Fault {
         .map_or("", String::as_str)
     }
 
+    /// How long a status asks to wait, whoever made it.
+    pub fn wait_of_status(status: &Status) -> Option<Duration> {
+        status.get_details_retry_info()?.retry_delay
+    }
+
     /// What a status says, if it came from a driver of this contract. A reason that this side does not
     /// know stays `REASON_UNSPECIFIED`, with its retry class.
     pub fn of_status(status: &Status) -> Option<Self> {

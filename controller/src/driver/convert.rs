@@ -15,7 +15,8 @@ mod tests {
     };
     use contract::v1 as pb;
     use std::time::Duration;
-    use tonic::Status;
+    use tonic::{Code, Status};
+    use tonic_types::{ErrorDetails, StatusExt as _};
 
     #[test]
     fn a_fault_of_the_driver_keeps_its_word_and_class() {
@@ -42,6 +43,17 @@ mod tests {
         ] {
             assert_eq!(Fault::from(status).word, word);
         }
+    }
+
+    #[test]
+    fn whoever_stands_before_the_driver_may_ask_for_time_as_well() {
+        let details = ErrorDetails::with_retry_info(Some(Duration::from_secs(7)));
+        let status = Status::with_error_details(Code::ResourceExhausted, "full", details);
+        let fault = Fault::from(status);
+        assert_eq!(
+            (fault.kind, fault.after),
+            (Kind::Unreachable, Some(Duration::from_secs(7)))
+        );
     }
 
     #[test]

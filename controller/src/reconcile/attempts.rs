@@ -1,6 +1,9 @@
 //! What was tried, and when it may be tried again. Pure.
 
-use crate::{driver::Fault, retry};
+use crate::{
+    driver::{Fault, Retry},
+    retry,
+};
 use jiff::Timestamp;
 use std::{collections::HashMap, time::Duration};
 
@@ -73,9 +76,12 @@ impl Attempts {
         });
     }
 
-    /// Something has changed that may mend everything.
+    /// Something has changed that may mend everything. A driver that had no room for a call is left in
+    /// peace all the same: no change on this side makes room over there.
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        self.0.retain(|work, attempt| {
+            matches!(work, Work::Ensure | Work::Delete) && attempt.asked_for_time()
+        });
     }
 
     /// Why this was not done, the last time.
@@ -103,6 +109,16 @@ impl Attempts {
     }
 }
 
+// === impl Attempt ===
+
+impl Attempt {
+    /// It was refused for something that passes, with the time to come back.
+    fn asked_for_time(&self) -> bool {
+        let passes = |fault: &Fault| fault.retry == Retry::Backoff && fault.after.is_some();
+        self.fault.as_ref().is_some_and(passes)
+    }
+}
+
 // === impl Due ===
 
 impl Due {
@@ -122,7 +138,7 @@ impl Due {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{driver::Retry, fixtures::fault};
+    use crate::fixtures::fault;
 
     const T0: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -172,5 +188,26 @@ mod tests {
         assert!(attempts.due(Work::Make(1), None, T0).is_now());
         attempts.keep_slots(|slot| slot != 2);
         assert!(attempts.due(Work::Remove(2), None, T0).is_now());
+    }
+
+    #[test]
+    fn a_change_does_not_cut_short_the_time_that_a_driver_without_room_asked_for() {
+        let overloaded = Fault {
+            after: Some(Duration::from_secs(5)),
+            ..fault(Retry::Backoff)
+        };
+        let suspended = Fault {
+            after: Some(Duration::from_mins(15)),
+            ..fault(Retry::Slow)
+        };
+        let mut attempts = Attempts::default();
+        attempts.note(Work::Ensure, Some(overloaded.clone()), T0);
+        attempts.note(Work::Delete, Some(suspended), T0);
+        attempts.note(Work::Make(1), Some(overloaded), T0);
+        attempts.clear();
+        assert!(attempts.due(Work::Delete, None, T0).is_now());
+        assert!(attempts.due(Work::Make(1), None, T0).is_now());
+        assert!(!attempts.due(Work::Ensure, None, after(4)).is_now());
+        assert!(attempts.due(Work::Ensure, None, after(7)).is_now());
     }
 }

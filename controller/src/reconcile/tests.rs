@@ -1,5 +1,6 @@
 //! Whole scenarios, on a hub and a driver in memory.
 
+mod overload;
 mod partitions;
 
 use crate::{

@@ -37,7 +37,11 @@ impl From<Status> for Fault {
                 after: None,
                 kind: Kind::Other,
             },
-            code => Self::unreachable(format!("the driver did not answer ({code:?}: {message})")),
+            // Whoever stands between may be short of room, and say for how long.
+            code => Self {
+                after: pb::Fault::wait_of_status(&status),
+                ..Self::unreachable(format!("the driver did not answer ({code:?}: {message})"))
+            },
         }
     }
 }
