@@ -7,7 +7,7 @@ mod tests;
 
 use super::{
     Element, Error, MoRef, Request, Server, Trust,
-    counts::SoapMetrics,
+    counts::{ServerMetrics, SoapMetrics},
     reply::{self, Reply},
     trust::{InvalidTrust, LastSeen, SeenCertificate},
     xml::{Cursor, InvalidXml, Limits, Start},
@@ -51,9 +51,7 @@ struct Connection {
     sdk: String,
     limits: Limits,
     seen: Arc<LastSeen>,
-    /// The server, as the counts name it.
-    label: Arc<str>,
-    metrics: SoapMetrics,
+    metrics: ServerMetrics,
 }
 
 // === impl Settings ===
@@ -99,8 +97,7 @@ impl Client {
             sdk: format!("{}/sdk", server.url()),
             limits: settings.limits,
             seen,
-            label: server.to_string().into(),
-            metrics: settings.metrics.clone(),
+            metrics: settings.metrics.server(&server.to_string()),
         };
         Ok(Self {
             connection: Arc::new(connection),
@@ -175,8 +172,7 @@ impl Client {
         request: Request,
         decode: impl FnOnce(&mut Cursor<'_>, Start) -> Result<T, InvalidXml>,
     ) -> Result<T, Error> {
-        let Connection { label, metrics, .. } = &*self.connection;
-        let counted = metrics.begin(label, request.method().name());
+        let counted = self.connection.metrics.begin(request.method().name());
         let outcome = self.exchange(request, decode).await;
         counted.end(&outcome);
         if outcome.is_err() {

@@ -1,4 +1,6 @@
 //! Counts what is sent to vCenters: by server, method and result.
+//!
+//! The series of a server live as long as somebody has a handle to it.
 
 use super::Error;
 use prometheus_client::{
@@ -6,7 +8,11 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, histogram::Histogram},
     registry::{Registry, Unit},
 };
-use std::{sync::Arc, time::Instant};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
 
 /// Upper bounds in seconds: from a reply on the same machine to a long poll that ran its time.
 const SECONDS: [f64; 12] = [
@@ -17,6 +23,8 @@ const SECONDS: [f64; 12] = [
 const OK: &str = "ok";
 /// The result of a call that nobody waited for any more: its outcome is not known.
 const GIVEN_UP: &str = "given_up";
+/// The method whose results are counted apart.
+const LOGIN: &str = "Login";
 
 /// What was sent to all vCenters; clones share the counts.
 #[derive(Clone, Debug)]
@@ -24,6 +32,21 @@ pub struct SoapMetrics {
     calls: Family<Ended, Counter>,
     seconds: Family<Method, Histogram, fn() -> Histogram>,
     logins: Family<Login, Counter>,
+    servers: Arc<Mutex<HashMap<Arc<str>, Server>>>,
+}
+
+/// What is sent to one server. Its series go with the last handle.
+#[derive(Debug)]
+pub(super) struct ServerMetrics {
+    all: SoapMetrics,
+    server: Arc<str>,
+}
+
+/// What is remembered of a server, so that its series can be found again.
+#[derive(Debug, Default)]
+struct Server {
+    handles: usize,
+    ended: HashSet<(&'static str, &'static str)>,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -48,8 +71,8 @@ struct Login {
 /// A call under way. Dropped without a result, it was given up.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
-    metrics: &'a SoapMetrics,
-    method: Method,
+    metrics: &'a ServerMetrics,
+    method: &'static str,
     since: Instant,
     result: &'static str,
 }
@@ -62,6 +85,7 @@ impl Default for SoapMetrics {
             calls: Family::default(),
             seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
             logins: Family::default(),
+            servers: Arc::default(),
         }
     }
 }
@@ -79,14 +103,84 @@ impl SoapMetrics {
         registry.register("logins", help, self.logins.clone());
     }
 
-    pub(super) fn begin(&self, server: &Arc<str>, method: &'static str) -> Call<'_> {
-        let server = Arc::clone(server);
+    /// A handle to this server.
+    pub(super) fn server(&self, server: &str) -> ServerMetrics {
+        let server = Arc::from(server);
+        let mut servers = self.servers();
+        servers.entry(Arc::clone(&server)).or_default().handles += 1;
+        drop(servers);
+        let all = self.clone();
+        ServerMetrics { all, server }
+    }
+
+    fn servers(&self) -> MutexGuard<'_, HashMap<Arc<str>, Server>> {
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl ServerMetrics ===
+
+impl ServerMetrics {
+    pub(super) fn begin(&self, method: &'static str) -> Call<'_> {
         Call {
             metrics: self,
-            method: Method { server, method },
+            method,
             since: Instant::now(),
             result: GIVEN_UP,
         }
+    }
+
+    fn count(&self, method: &'static str, result: &'static str, seconds: f64) {
+        let all = &self.all;
+        all.seconds
+            .get_or_create(&self.method(method))
+            .observe(seconds);
+        if method == LOGIN {
+            all.logins.get_or_create(&self.login(login(result))).inc();
+        }
+        all.calls.get_or_create(&self.ended(method, result)).inc();
+        if let Some(server) = all.servers().get_mut(&self.server) {
+            server.ended.insert((method, result));
+        }
+    }
+
+    fn method(&self, method: &'static str) -> Method {
+        let server = Arc::clone(&self.server);
+        Method { server, method }
+    }
+
+    fn login(&self, result: &'static str) -> Login {
+        let server = Arc::clone(&self.server);
+        Login { server, result }
+    }
+
+    fn ended(&self, method: &'static str, result: &'static str) -> Ended {
+        let server = Arc::clone(&self.server);
+        Ended {
+            server,
+            method,
+            result,
+        }
+    }
+}
+
+impl Drop for ServerMetrics {
+    fn drop(&mut self) {
+        // Held to the end: whoever comes back meanwhile must not lose what it counts.
+        let mut servers = self.all.servers();
+        let Some(known) = servers.get_mut(&self.server) else {
+            return;
+        };
+        known.handles -= 1;
+        if known.handles > 0 {
+            return;
+        }
+        for (method, result) in std::mem::take(&mut known.ended) {
+            self.all.calls.remove(&self.ended(method, result));
+            self.all.seconds.remove(&self.method(method));
+            self.all.logins.remove(&self.login(login(result)));
+        }
+        servers.remove(&self.server);
     }
 }
 
@@ -100,30 +194,8 @@ impl Call<'_> {
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
-        let Self {
-            metrics,
-            method,
-            since,
-            result,
-        } = self;
-        let seconds = since.elapsed().as_secs_f64();
-        metrics.seconds.get_or_create(method).observe(seconds);
-        let Method { server, method } = method.clone();
-        if method == "Login" {
-            let server = Arc::clone(&server);
-            let result = login(result);
-            metrics
-                .logins
-                .get_or_create(&Login { server, result })
-                .inc();
-        }
-        let result = *result;
-        let ended = Ended {
-            server,
-            method,
-            result,
-        };
-        metrics.calls.get_or_create(&ended).inc();
+        let seconds = self.since.elapsed().as_secs_f64();
+        self.metrics.count(self.method, self.result, seconds);
     }
 }
 
@@ -162,6 +234,9 @@ mod tests {
         text
     }
 
+    /// Lines of one histogram: sum, count, and a bucket for each bound and for all.
+    const SERIES: usize = 2 + SECONDS.len() + 1;
+
     fn fault(type_name: &str) -> Error {
         Error::Fault(Box::new(VimFault {
             type_name: type_name.into(),
@@ -171,7 +246,8 @@ mod tests {
 
     #[test]
     fn each_call_is_counted_once_with_a_word_of_a_bounded_list() {
-        let (metrics, server) = (SoapMetrics::default(), Arc::from("vc:443"));
+        let metrics = SoapMetrics::default();
+        let server = metrics.server("vc:443");
         let busy = Error::Busy {
             method: "Destroy_Task",
             status: 503,
@@ -183,13 +259,13 @@ mod tests {
             (Err(fault("Made\"Up")), "other_fault"),
             (Err(busy), "busy"),
         ] {
-            metrics.begin(&server, "Destroy_Task").end(&outcome);
+            server.begin("Destroy_Task").end(&outcome);
             let line = format!(
                 "soap_calls_total{{server=\"vc:443\",method=\"Destroy_Task\",result=\"{result}\"}} 1\n"
             );
             assert!(text(&metrics).contains(&line), "{line}");
         }
-        drop(metrics.begin(&server, "Destroy_Task"));
+        drop(server.begin("Destroy_Task"));
         let text = text(&metrics);
         assert!(text.contains("result=\"given_up\"} 1\n"), "{text}");
         let count = "duration_seconds_count{server=\"vc:443\",method=\"Destroy_Task\"} 5\n";
@@ -198,17 +274,42 @@ mod tests {
 
     #[test]
     fn logins_are_told_apart_from_refused_ones() {
-        let (metrics, server) = (SoapMetrics::default(), Arc::from("vc:443"));
-        metrics.begin(&server, "Login").end(&Ok::<(), _>(()));
-        metrics
-            .begin(&server, "Login")
-            .end(&Err::<(), _>(fault("InvalidLogin")));
-        metrics
-            .begin(&server, "Login")
-            .end(&Err::<(), _>(fault("RuntimeFault")));
+        let metrics = SoapMetrics::default();
+        let server = metrics.server("vc:443");
+        server.begin(LOGIN).end(&Ok::<(), _>(()));
+        for refusal in ["InvalidLogin", "RuntimeFault"] {
+            server.begin(LOGIN).end(&Err::<(), _>(fault(refusal)));
+        }
         for result in ["ok", "refused", "failed"] {
             let line = format!("logins_total{{server=\"vc:443\",result=\"{result}\"}} 1\n");
             assert!(text(&metrics).contains(&line), "{line}");
         }
+    }
+
+    #[test]
+    fn the_series_of_a_server_go_with_its_last_handle_and_no_others() {
+        let metrics = SoapMetrics::default();
+        let (first, second) = (metrics.server("vc:443"), metrics.server("vc:443"));
+        let other = metrics.server("other:443");
+        for server in [&first, &other] {
+            server.begin(LOGIN).end(&Ok::<(), _>(()));
+        }
+        second
+            .begin("Destroy_Task")
+            .end(&Err::<(), _>(fault("DuplicateName")));
+        drop(first);
+        assert_eq!(
+            text(&metrics).matches("\"vc:443\"").count(),
+            2 + 1 + 2 * SERIES
+        );
+        drop(second);
+        let left = text(&metrics);
+        assert!(!left.contains("\"vc:443\""), "{left}");
+        assert!(left.contains("\"other:443\""), "{left}");
+        // Whoever comes back begins at nothing.
+        let again = metrics.server("vc:443");
+        again.begin(LOGIN).end(&Ok::<(), _>(()));
+        let line = "logins_total{server=\"vc:443\",result=\"ok\"} 1\n";
+        assert!(text(&metrics).contains(line));
     }
 }
