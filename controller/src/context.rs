@@ -71,20 +71,21 @@ impl fmt::Debug for Program {
 impl<D: Driver> Context<D> {
     /// A context in which nothing was seen yet.
     pub fn new(program: Program, driver: D) -> Self {
+        let driver = Arc::new(driver);
+        let links = Links::new(program.clone(), driver.clone());
         let Program {
             client,
             caller,
             metrics,
-            wake,
+            wake: _,
             now,
         } = program;
-        let driver = Arc::new(driver);
         let reporter = Reporter {
             controller: CONTROLLER.into(),
             instance: None,
         };
         Self {
-            links: Links::new(client.clone(), driver.clone(), caller.clone(), wake),
+            links,
             memories: Memories::default(),
             recorder: Recorder::new(client.clone(), reporter),
             client,
@@ -99,6 +100,7 @@ impl<D: Driver> Context<D> {
     pub fn forget(&self, template: &VMwareNodePoolTemplate) {
         let uid = template.uid().unwrap_or_default();
         self.links.release(&uid);
+        self.metrics.links(self.links.count());
         self.memories.forget(&uid);
         self.metrics.forget(
             &template.namespace().unwrap_or_default(),

@@ -4,12 +4,13 @@ use crate::{
     crd::{ResourceCheck, ResourceValidation, VMwareNodePoolTemplateStatus},
     reconcile::CONDITIONS,
 };
+use jiff::Timestamp;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
-use std::time::Duration;
+use std::{sync::atomic::AtomicU64, time::Duration};
 
 /// The companion's words for what a template names.
 const RESOURCES: [&str; 6] = [
@@ -39,10 +40,27 @@ pub struct Metrics {
     validation: Family<ResourceLabels, Gauge>,
     faults: Family<FaultLabels, Counter>,
     seconds: Family<ReconcileLabels, Histogram, fn() -> Histogram>,
+    watches: Watches,
     malformed: Gauge,
     links: Gauge,
     live_links: Gauge,
     leader: Gauge,
+}
+
+/// By link, when its watch said anything last.
+type Watches = Family<WatchLabels, Gauge<f64, AtomicU64>>;
+
+/// The series of one link's watch; it goes with the link.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    watches: Watches,
+    labels: WatchLabels,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct WatchLabels {
+    secret: String,
+    namespace: String,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -92,6 +110,7 @@ impl Default for Metrics {
             validation: Family::default(),
             faults: Family::default(),
             seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
+            watches: Family::default(),
             malformed: Gauge::default(),
             links: Gauge::default(),
             live_links: Gauge::default(),
@@ -130,6 +149,11 @@ impl Metrics {
             "How long reconciliations took",
         );
         registry.register_with_unit(name, help, Unit::Seconds, self.seconds.clone());
+        let (name, help) = (
+            "vmware_nodepool_watch_last_message_timestamp",
+            "When the driver last said anything in the watch of this Secret's vCenter, since 1970",
+        );
+        registry.register_with_unit(name, help, Unit::Seconds, self.watches.clone());
     }
 
     /// A reconciliation began.
@@ -165,6 +189,17 @@ impl Metrics {
     pub fn links(&self, (all, live): (usize, usize)) {
         self.links.set(i64::try_from(all).unwrap_or(i64::MAX));
         self.live_links.set(i64::try_from(live).unwrap_or(i64::MAX));
+    }
+
+    /// The series of the watch of this Secret's vCenter, from its first message on.
+    pub(crate) fn watch(&self, namespace: &str, secret: &str) -> Watch {
+        Watch {
+            watches: self.watches.clone(),
+            labels: WatchLabels {
+                secret: secret.into(),
+                namespace: namespace.into(),
+            },
+        }
     }
 
     /// This process may act, or may not.
@@ -267,6 +302,22 @@ impl Metrics {
     }
 }
 
+// === impl Watch ===
+
+impl Watch {
+    /// The driver said something.
+    pub(crate) fn heard(&self, now: Timestamp) {
+        let seconds = now.as_duration().as_secs_f64();
+        self.watches.get_or_create(&self.labels).set(seconds);
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.watches.remove(&self.labels);
+    }
+}
+
 fn template(namespace: &str, name: &str) -> Template {
     Template {
         name: name.into(),
@@ -360,5 +411,18 @@ mod tests {
         metrics.wrote(("clusters", "pool"), &status(&[]), &status(&[1]));
         metrics.forget("clusters", "pool");
         assert!(!text(&metrics).contains("pool\""), "{}", text(&metrics));
+    }
+
+    #[test]
+    fn a_watch_tells_when_it_heard_anything_last_and_goes_with_its_link() {
+        let metrics = Metrics::default();
+        let watch = metrics.watch("clusters", "vcenter");
+        assert!(!text(&metrics).contains("secret="));
+        watch.heard("1970-01-01T00:01:00.5Z".parse().unwrap());
+        let line = "vmware_nodepool_watch_last_message_timestamp_seconds\
+                    {secret=\"vcenter\",namespace=\"clusters\"} 60.5\n";
+        assert!(text(&metrics).contains(line), "{}", text(&metrics));
+        drop(watch);
+        assert!(!text(&metrics).contains("secret="));
     }
 }

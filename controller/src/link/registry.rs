@@ -1,18 +1,15 @@
 //! All links of this process, by their Secrets.
 
 use super::{Connection, Link, names::Names, session};
-use crate::{
-    crd::VMwareNodePoolTemplate,
-    driver::{Caller, Driver},
-};
+use crate::{context::Program, crd::VMwareNodePoolTemplate, driver::Driver};
 use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client, runtime::reflector::ObjectRef};
+use kube::{Api, runtime::reflector::ObjectRef};
 use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use tokio::sync::{mpsc::UnboundedSender, watch};
+use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Names a Secret.
@@ -26,10 +23,8 @@ pub struct SecretRef {
 
 /// All links of this process. A link lives as long as a template names its Secret.
 pub struct Links<D> {
-    client: Client,
+    program: Program,
     driver: Arc<D>,
-    caller: Caller,
-    wake: UnboundedSender<ObjectRef<VMwareNodePoolTemplate>>,
     by_secret: Mutex<HashMap<SecretRef, Arc<Link>>>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -40,18 +35,11 @@ pub struct Links<D> {
 // === impl Links ===
 
 impl<D: Driver> Links<D> {
-    /// None yet. Whom a change concerns is sent to `wake`.
-    pub fn new(
-        client: Client,
-        driver: Arc<D>,
-        caller: Caller,
-        wake: UnboundedSender<ObjectRef<VMwareNodePoolTemplate>>,
-    ) -> Self {
+    /// None yet. Whom a change concerns is sent to the program's `wake`.
+    pub fn new(program: Program, driver: Arc<D>) -> Self {
         Self {
-            client,
+            program,
             driver,
-            caller,
-            wake,
             by_secret: Mutex::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -114,14 +102,23 @@ impl<D: Driver> Links<D> {
     }
 
     fn start(&self, secret: &SecretRef, link: &Arc<Link>) {
-        let secrets = Api::<Secret>::namespaced(self.client.clone(), &secret.namespace);
+        let Program {
+            client,
+            caller,
+            metrics,
+            wake,
+            now,
+        } = self.program.clone();
+        let secrets = Api::<Secret>::namespaced(client, &secret.namespace);
         let session = session::Session {
             link: link.clone(),
             driver: self.driver.clone(),
-            caller: self.caller.clone(),
-            wake: self.wake.clone(),
+            caller,
+            wake,
             challenge: self.challenge.clone(),
             names: self.names.clone(),
+            watch: metrics.watch(&secret.namespace, &secret.name),
+            now,
         };
         self.tasks.spawn(session.run(secrets, secret.clone()));
     }

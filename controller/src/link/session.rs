@@ -5,9 +5,10 @@ use crate::{
     crd::VMwareNodePoolTemplate,
     credentials,
     driver::{Caller, Changes, Driver, Event, Fault, Kind, Login, Message, On, Vcenter},
-    retry,
+    metrics, retry,
 };
 use futures::StreamExt as _;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api,
@@ -32,6 +33,8 @@ pub(super) struct Session<D> {
     pub(super) wake: UnboundedSender<ObjectRef<VMwareNodePoolTemplate>>,
     pub(super) challenge: watch::Sender<Option<i32>>,
     pub(super) names: Arc<Names>,
+    pub(super) watch: metrics::Watch,
+    pub(super) now: fn() -> Timestamp,
 }
 
 /// What the Secret says now.
@@ -183,7 +186,10 @@ impl<D: Driver> Session<D> {
                 () = self.link.forgotten.notified() => Err(forgotten()),
             };
             match message {
-                Ok(message) => self.take(message, first && token.is_some(), token),
+                Ok(message) => {
+                    self.watch.heard((self.now)());
+                    self.take(message, first && token.is_some(), token);
+                }
                 Err(fault) => return Ended::Fault(fault),
             }
             (first, *failures) = (false, 0);

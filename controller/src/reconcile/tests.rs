@@ -64,6 +64,31 @@ async fn machines_are_made_and_told_of() {
     assert_eq!(status.iso_path.as_deref(), Some("[ds] iso/agent.iso"));
 }
 
+/// Lines of `/metrics` that contain `part`.
+fn metrics(hub: &Hub, part: &str) -> Vec<String> {
+    let mut registry = prometheus_client::registry::Registry::default();
+    hub.context.metrics.register(&mut registry);
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    let lines = text.lines().filter(|line| line.contains(part));
+    lines.map(str::to_owned).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_is_told_of_in_metrics_until_nobody_uses_it() {
+    let mut hub = Hub::new(&json!({"replicas": 1}));
+    hub.until("ready", has("Ready", "True", "AllReady")).await;
+    let watch = "secret=\"vsphere-credentials\",namespace=\"clusters\"";
+    assert_eq!(metrics(&hub, watch).len(), 1);
+    let links = "vmware_nodepool_vcenter_links";
+    assert!(metrics(&hub, links).contains(&format!("{links} 1")));
+
+    hub.context.forget(&hub.template().unwrap());
+    hub.context.links.stop().await;
+    assert_eq!(metrics(&hub, watch), [""; 0]);
+    assert!(metrics(&hub, links).contains(&format!("{links} 0")));
+}
+
 #[tokio::test(start_paused = true)]
 async fn slots_are_written_down_before_machines_are_asked_for() {
     let mut hub = Hub::new(&json!({"replicas": 2}));
