@@ -1,6 +1,7 @@
 //! Each fault of vSphere is told with its reason wherever one looks: in the reply of the rpc, in the
 //! condition of the template, and in the metric; always with its retry class and what to do.
 
+mod calls;
 mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -73,8 +73,11 @@ impl Hub {
             .await;
     }
 
-    /// Writes the Secret anew, with something in it changed.
+    /// Writes the Secret anew, with something in it changed. A password is looked for in all that is said.
     pub(crate) async fn credentials(&self, changed: &Value) {
+        if let Some(password) = changed["password"].as_str() {
+            self.lab.canary().secret("a password in a Secret", password);
+        }
         let mut secret = self.lab.credentials(CREDENTIALS).unwrap();
         let data = secret["stringData"].as_object_mut().unwrap();
         data.extend(changed.as_object().unwrap().clone());
@@ -150,6 +153,12 @@ impl Hub {
     /// What vCenter itself says of its machines.
     pub(crate) async fn machines(&self) -> Vec<Machine> {
         self.lab.vcenter().govc().machines().await.unwrap()
+    }
+
+    /// Makes a machine as somebody else would, which is not on.
+    pub(crate) async fn foreign_machine(&self, name: &str) {
+        let govc = self.lab.vcenter().govc();
+        govc.foreign_machine(name).await.unwrap();
     }
 
     /// Runs govc, past driver and proxy.

@@ -12,7 +12,8 @@ const PAUSED: &str = "vmware.hcp.open-cluster-management.io/paused";
 #[tokio::test]
 async fn a_wrong_password_is_told_and_a_rotated_secret_is_used_at_once() {
     let hub = Hub::start().await;
-    hub.credentials(&json!({"password": "not this one"})).await;
+    hub.credentials(&json!({"password": "not-this-Password-0"}))
+        .await;
     hub.apply(1).await;
     hub.condition("VSphereConnected", "False", "VCenterBadCredentials")
         .await;
@@ -112,18 +113,7 @@ async fn a_node_pools_template_is_left_alone_and_says_so() {
 #[tokio::test]
 async fn machines_of_the_companion_have_to_be_adopted_first() {
     let hub = Hub::start().await;
-    let companion = [
-        "vm.create",
-        "-ds",
-        lab::DATASTORE,
-        "-on=false",
-        "-net",
-        "VM Network",
-        "-pool",
-        "/DC0/host/DC0_C0/Resources",
-        "pool-a1b2c",
-    ];
-    hub.govc(&companion).await;
+    hub.foreign_machine("pool-a1b2c").await;
     let tag = format!(
         "guestinfo.vmware-hcp.template={}/{POOL}",
         hub.lab.namespace()

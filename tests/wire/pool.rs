@@ -107,18 +107,7 @@ async fn a_machine_that_somebody_deleted_is_followed_by_one_of_a_new_number() {
 #[tokio::test]
 async fn a_number_whose_name_is_taken_is_passed_over() {
     let hub = Hub::start().await;
-    let foreign = [
-        "vm.create",
-        "-ds",
-        lab::DATASTORE,
-        "-on=false",
-        "-net",
-        "VM Network",
-        "-pool",
-        "/DC0/host/DC0_C0/Resources",
-        "pool-n01",
-    ];
-    hub.govc(&foreign).await;
+    hub.foreign_machine("pool-n01").await;
     hub.apply(2).await;
     let made = |machines: &[lab::vcenter::Machine]| machines.iter().filter(|it| it.on).count() == 2;
     let machines = hub

@@ -130,18 +130,8 @@ impl Zone {
 
     /// Makes a machine as somebody else would, which is not on.
     pub(crate) async fn foreign_machine(&self, name: &str) {
-        self.govc(&[
-            "vm.create",
-            "-ds",
-            lab::DATASTORE,
-            "-on=false",
-            "-net",
-            "VM Network",
-            "-pool",
-            "/DC0/host/DC0_C0/Resources",
-            name,
-        ])
-        .await;
+        let govc = self.lab.vcenter().govc();
+        govc.foreign_machine(name).await.unwrap();
     }
 
     /// How often vCenter was called by this method.

@@ -5,6 +5,7 @@ mod bench;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use lab::proxy::Hostile;
 
 pub(crate) use self::bench::{Bench, Idle, Lanes, Make, Measure, Overload, Templates, Watch};
 
@@ -206,6 +207,9 @@ pub(crate) struct AddFault {
     /// With `reply`: what stands inside the fault, as XML.
     #[arg(long, default_value = "")]
     pub(crate) detail: String,
+    /// With `hostile`: what is wrong with the answer.
+    #[arg(long, value_enum, required_if_eq("kind", "hostile"))]
+    pub(crate) with: Option<Hostile>,
 }
 
 /// How a call is broken.
@@ -223,6 +227,8 @@ pub(crate) enum FaultKind {
     Status,
     /// Answered with a SOAP fault.
     Reply,
+    /// Answered with what no vCenter sends.
+    Hostile,
 }
 
 /// Options of `crash`.

@@ -62,6 +62,12 @@ fn a_person_starts_uses_breaks_mends_and_ends_a_lab() {
         (&faults[0]["kind"], &faults[0]["nth"]),
         (&"drop-after".into(), &2.into())
     );
+    person.types("fault add * hostile --with endless");
+    let faults: Value = serde_json::from_str(&person.types("fault list")).unwrap();
+    assert_eq!(
+        (&faults[1]["kind"], &faults[1]["with"]),
+        (&"hostile".into(), &"endless".into())
+    );
     person.types("fault clear");
     assert_eq!(person.types("fault list").trim(), "[]");
 

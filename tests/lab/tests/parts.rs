@@ -147,19 +147,8 @@ async fn files_pass_the_proxy_whole() {
 async fn machines_and_sessions_are_seen_past_the_proxy() {
     let lab = vcenter().await;
     let govc = lab.vcenter().govc();
-    govc.run(&[
-        "vm.create",
-        "-ds",
-        lab::DATASTORE,
-        "-on=true",
-        "-net",
-        "VM Network",
-        "-pool",
-        "/DC0/host/DC0_C0/Resources",
-        "one",
-    ])
-    .await
-    .unwrap();
+    govc.foreign_machine("one").await.unwrap();
+    govc.run(&["vm.power", "-on", "one"]).await.unwrap();
     let machines = lab
         .wait_for_machines("one machine", SOON, |machines| machines.len() == 1)
         .await

@@ -71,6 +71,9 @@ fn broken(add: &AddFault) -> anyhow::Result<Broken> {
             fault: add.fault.clone().context("--fault is missing")?,
             detail: add.detail.clone(),
         },
+        FaultKind::Hostile => Action::Hostile {
+            with: add.with.context("--with is missing")?,
+        },
     };
     Ok(Broken::next(&add.method, action)
         .at(add.nth)

@@ -1,6 +1,7 @@
 //! Replies that no vCenter sends, and that somebody in its place might.
 
 use bytes::Bytes;
+use clap::ValueEnum;
 use futures::stream;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Response};
@@ -25,7 +26,7 @@ const BEGIN: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Envelope xmlns="ht
 const END: &str = "</returnval></Response></Body></Envelope>";
 
 /// What is wrong with a reply.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Hostile {
     /// 100 MiB of text.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::DATASTORE;
 use crate::error::{Error, Result};
 
 /// How long govc may take to tell of machines that are there.
@@ -93,6 +94,22 @@ impl Govc {
             .collect();
         machines.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(machines)
+    }
+
+    /// Makes a machine as somebody else would, which is not on. Gives what govc prints.
+    pub async fn foreign_machine(&self, name: &str) -> Result<String> {
+        self.run(&[
+            "vm.create",
+            "-ds",
+            DATASTORE,
+            "-on=false",
+            "-net",
+            "VM Network",
+            "-pool",
+            "/DC0/host/DC0_C0/Resources",
+            name,
+        ])
+        .await
     }
 
     /// The marks that machines bear, by the machines' ids: options whose keys begin with `prefix`.

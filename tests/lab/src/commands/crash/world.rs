@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, ensure};
+use lab::Lab;
 use lab::vcenter::{Govc, Machine};
-use lab::{DATASTORE, Lab};
 
 use super::NAME;
 
@@ -40,7 +40,7 @@ impl Strangers {
     pub(super) async fn make(lab: &Lab) -> anyhow::Result<Self> {
         let govc = lab.vcenter().govc();
         for name in ["somebody-elses", &format!("{NAME}-n03")] {
-            create(govc, name).await?;
+            govc.foreign_machine(name).await?;
         }
         Ok(Self(govc.machines().await?))
     }
@@ -52,7 +52,7 @@ impl Strangers {
         let mark = marks.values().find(|mark| mark.contains_key(OWNER));
         let mark = mark.context("none of our machines bears a mark")?;
         let name = "copy-of-one-of-ours";
-        create(govc, name).await?;
+        govc.foreign_machine(name).await?;
         for (key, value) in mark {
             let option = format!("{key}={value}");
             govc.run(&["vm.change", "-vm", name, "-e", &option]).await?;
@@ -140,14 +140,6 @@ impl World {
         let ours = |it: &&Marked| it.on && Some(it.owner.as_str()) == owner;
         self.marked.iter().filter(ours).count()
     }
-}
-
-async fn create(govc: &Govc, name: &str) -> anyhow::Result<()> {
-    let pool = "/DC0/host/DC0_C0/Resources";
-    let command = ["vm.create", "-ds", DATASTORE, "-on=false", "-net"];
-    let command = [&command[..], &["VM Network", "-pool", pool, name]].concat();
-    govc.run(&command).await?;
-    Ok(())
 }
 
 #[cfg(test)]
