@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod bell;
+pub mod capacity;
 pub mod changes;
 pub mod config;
 pub mod core;

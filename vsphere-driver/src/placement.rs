@@ -3,8 +3,8 @@
 mod names;
 mod usable;
 
-use crate::{inventory::Inventory, soap::MoRef};
-use contract::v1::{Fault, Resolution, VirtualMachineSpec};
+use crate::{capacity::Site, inventory::Inventory, soap::MoRef};
+use contract::v1::{Fault, Reason, Resolution, VirtualMachineSpec};
 
 /// What became of a spec's placement: always all of it, whatever is wrong.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,5 +86,31 @@ pub fn place(inventory: &Inventory, spec: &VirtualMachineSpec) -> Placed {
         resolutions,
         folders_to_create,
         faults,
+    }
+}
+
+/// Where machines of `spec` would take their room from, whatever else of it does not resolve.
+pub fn site(inventory: &Inventory, spec: &VirtualMachineSpec) -> Result<Site, Fault> {
+    let mut names = names::Names::new(inventory);
+    let found = names.site(spec);
+    let gone = || {
+        Fault::new(
+            Reason::PlacementNotFound,
+            "the cluster has no resource pool",
+        )
+    };
+    found.ok_or_else(|| names.faults.into_iter().next().unwrap_or_else(gone))
+}
+
+// === impl Placement ===
+
+impl Placement {
+    /// Where its machines take their room from.
+    pub fn site(&self) -> Site {
+        Site {
+            cluster: self.cluster.clone(),
+            pool: self.pool.clone(),
+            datastore: self.datastore.clone(),
+        }
     }
 }

@@ -58,6 +58,8 @@ pub struct VCenter {
     pub power_ons: PowerOns,
     /// ISO files that were found a moment ago.
     pub isos: crate::iso::Remembered,
+    /// Room that was measured a moment ago.
+    pub measurements: crate::capacity::Remembered,
     /// Folders are made one after the other, so that none is made twice.
     pub folders: tokio::sync::Mutex<()>,
     /// Ends everything that belongs to it.
@@ -90,6 +92,7 @@ impl VCenter {
             removals: Lane::new(Window::new(8, 50, 200)),
             power_ons: PowerOns::default(),
             isos: crate::iso::Remembered::default(),
+            measurements: crate::capacity::Remembered::default(),
             folders: tokio::sync::Mutex::default(),
             stop: CancellationToken::new(),
             running: TaskTracker::new(),

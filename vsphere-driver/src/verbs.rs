@@ -1,5 +1,6 @@
 //! The verbs of the driver: what one call asks of one vCenter.
 
+pub mod capacity;
 pub mod delete;
 pub mod ensure;
 pub mod place;

@@ -2,7 +2,7 @@
 
 use super::{
     Properties,
-    values::{leaf, reference, references},
+    values::{leaf, parts, reference, references},
 };
 use std::{collections::BTreeMap, sync::Arc};
 use vsphere_driver::soap::{MoRef, ServiceContent, session::About};
@@ -85,6 +85,10 @@ pub(super) fn objects() -> BTreeMap<MoRef, Arc<Properties>> {
         ("resourcePool", reference(&pool)),
         ("host", references(std::slice::from_ref(&host))),
         ("configurationEx.drsConfig.enabled", leaf("true")),
+        ("summary.totalCpu", leaf("256000")),
+        ("summary.totalMemory", leaf("4398046511104")),
+        ("summary.effectiveCpu", leaf("250000")),
+        ("summary.effectiveMemory", leaf("4100000")),
     ]);
     add(&cluster, "C0", Some(&folder("group-h4")), compute);
     let mut of_host = has();
@@ -92,13 +96,24 @@ pub(super) fn objects() -> BTreeMap<MoRef, Arc<Properties>> {
         ("runtime.connectionState", leaf("connected")),
         ("runtime.inMaintenanceMode", leaf("false")),
         ("summary.hardware.numCpuThreads", leaf("64")),
+        ("summary.hardware.cpuMhz", leaf("4000")),
+        ("summary.hardware.numCpuCores", leaf("64")),
+        ("summary.hardware.memorySize", leaf("4398046511104")),
+        ("summary.quickStats", parts(&[("overallCpuUsage", "90")])),
     ]);
     add(&host, "h0", Some(&cluster), of_host);
-    let owner = vec![("owner", reference(&cluster))];
+    let usage = |all: &str| parts(&[("unreservedForVm", all), ("maxUsage", all)]);
+    let owner = vec![
+        ("owner", reference(&cluster)),
+        ("runtime.cpu", usage("250000")),
+        ("runtime.memory", usage("4299161600000")),
+    ];
     add(&pool, "Resources", Some(&cluster), owner);
     let of_store = vec![
         ("summary.accessible", leaf("true")),
         ("summary.maintenanceMode", leaf("normal")),
+        ("summary.capacity", leaf("99000000000000")),
+        ("summary.freeSpace", leaf("98000000000000")),
         (
             "browser",
             reference(&object("HostDatastoreBrowser", "browser-10")),

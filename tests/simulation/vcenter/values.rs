@@ -21,6 +21,12 @@ pub(super) fn references(objects: &[MoRef]) -> Element {
     Element::parent("val", items.collect())
 }
 
+/// A property that has these parts.
+pub(super) fn parts(all: &[(&str, &str)]) -> Element {
+    let all = all.iter().map(|(name, text)| Element::leaf(*name, *text));
+    Element::parent("val", all.collect())
+}
+
 /// A setting of a machine: the whole of it is the value of its path.
 pub(super) fn option(key: &str, value: &str) -> Element {
     Element::parent(

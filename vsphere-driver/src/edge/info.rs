@@ -109,7 +109,7 @@ mod tests {
                 version: "0.1.0".into(),
                 commit: option_env!("DRIVER_COMMIT").unwrap_or_default().into(),
                 contract_revision: 1,
-                features: vec![],
+                features: vec![contract::v1::Feature::Capacity.into()],
                 limits: Some(Limits {
                     max_identities: 1_000,
                     max_page_size: 1_000,

@@ -5,18 +5,22 @@ pub(super) mod references;
 pub(super) mod spec;
 
 use crate::{
+    capacity::Basis,
     edge::info::{MAX_IDENTITIES, MAX_WAIT},
     machines::work_request::Wish,
+    verbs::capacity,
 };
 use contract::{
     identity::{MANUAL_HUB, MachineKey, is_id, machine_name},
-    v1::{Fault, Owner, Reason, VirtualMachineIdentity},
+    v1::{CapacityBasis, Fault, Owner, Reason, VirtualMachineIdentity},
 };
 use std::{collections::HashSet, time::Duration};
 
 /// Longest name of a machine, as vSphere permits.
 const MAX_NAME: usize = 80;
 const MAX_KIND: usize = 63;
+/// Oldest measurement of the room that may be asked for.
+const OLDEST: Duration = Duration::from_hours(1);
 const MAX_OWNER_NAME: usize = 253;
 
 /// The `wait` of a request.
@@ -29,6 +33,39 @@ pub(super) fn wait(asked: Option<prost_types::Duration>) -> Result<Duration, Fau
         return Err(limit("wait", "is longer than 10 minutes", "600s"));
     }
     Ok(wait)
+}
+
+/// The `max_age` of a request; a minute where it is left out.
+pub(super) fn max_age(asked: Option<prost_types::Duration>) -> Result<Duration, Fault> {
+    let Some(asked) = asked else {
+        return Ok(capacity::MAX_AGE);
+    };
+    let age = Duration::try_from(asked).map_err(|_| Fault::invalid("max_age", "is negative"))?;
+    if age > OLDEST {
+        return Err(Fault::invalid("max_age", "is longer than 1 hour"));
+    }
+    Ok(age)
+}
+
+/// From which sum the room is reckoned.
+pub(super) fn basis(asked: i32) -> Result<Basis, Fault> {
+    match CapacityBasis::try_from(asked) {
+        Ok(CapacityBasis::Unspecified | CapacityBasis::Effective) => Ok(Basis::Effective),
+        Ok(CapacityBasis::Total) => Ok(Basis::Total),
+        Err(_) => {
+            let problem = format!("has {asked}, which this driver does not know");
+            Err(Fault::invalid("basis", problem))
+        }
+    }
+}
+
+/// MHz that a CPU is reckoned with; 0 is the default.
+pub(super) fn mhz_per_cpu(asked: i32) -> Result<i64, Fault> {
+    match asked {
+        0 => Ok(capacity::MHZ_PER_CPU),
+        1..=10_000 => Ok(i64::from(asked)),
+        _ => Err(Fault::invalid("mhz_per_cpu", "must be 1 to 10,000")),
+    }
 }
 
 /// The name of a vCenter in a request.
@@ -201,6 +238,24 @@ mod tests {
         };
         assert_eq!(wait(Some(negative)).expect_err("negative").field, "wait");
         assert_eq!(vcenter(String::new()).expect_err("none").field, "vcenter");
+    }
+
+    #[test]
+    fn what_is_asked_of_the_room_is_checked() {
+        let seconds = |seconds| Some(prost_types::Duration { seconds, nanos: 0 });
+        let age = |asked| max_age(asked).map_err(|fault| fault.field);
+        assert_eq!(age(None), Ok(Duration::from_mins(1)));
+        assert_eq!(age(seconds(0)), Ok(Duration::ZERO));
+        assert_eq!(age(seconds(-1)), Err("max_age".into()));
+        assert_eq!(age(seconds(3_601)), Err("max_age".into()));
+        assert_eq!(basis(0), Ok(Basis::Effective));
+        assert_eq!(basis(CapacityBasis::Total.into()), Ok(Basis::Total));
+        assert_eq!(basis(9).expect_err("unknown").field, "basis");
+        assert_eq!(mhz_per_cpu(0), Ok(2_000));
+        assert_eq!(mhz_per_cpu(10_000), Ok(10_000));
+        for asked in [-1, 10_001] {
+            assert_eq!(mhz_per_cpu(asked).expect_err("range").field, "mhz_per_cpu");
+        }
     }
 
     #[test]

@@ -12,14 +12,17 @@ use crate::{
     secret::Secret,
     soap::{Server, Trust, trust::SeenCertificate},
     vcenter::{VCenter, state::State},
-    verbs::place,
+    verbs::{
+        capacity::{self, Asked},
+        place,
+    },
 };
 use contract::v1::{
     self as pb, CheckPlacementRequest, CheckPlacementResponse, ConnectVCenterRequest,
     ConnectVCenterResponse, ConnectionState, DisconnectVCenterRequest, DisconnectVCenterResponse,
-    Fault, GetVCenterRequest, GetVCenterResponse, ListVCentersRequest, ListVCentersResponse,
-    Ownership, Reason, TlsTrust, UserPassword, Verb, connect_v_center_request::Credential,
-    tls_trust, v_centers_server::VCenters,
+    Fault, GetCapacityRequest, GetCapacityResponse, GetVCenterRequest, GetVCenterResponse,
+    ListVCentersRequest, ListVCentersResponse, Ownership, Reason, TlsTrust, UserPassword, Verb,
+    connect_v_center_request::Credential, tls_trust, v_centers_server::VCenters,
 };
 use prost_types::Timestamp;
 use std::{sync::Arc, time::Duration};
@@ -186,11 +189,39 @@ impl VCenters for VCentersService {
         }
         let spec = spec::spec(spec).map_err(&fail)?;
         vcenter.connected().await.map_err(|fault| fail(*fault))?;
-        let (report, _) = place::report(&vcenter, &spec, "").await.map_err(&fail)?;
+        let (mut report, _) = place::report(&vcenter, &spec, "").await.map_err(&fail)?;
+        let room = report.capacity.as_ref();
+        let short = room.and_then(|room| capacity::shortage(room, &spec, count));
+        report.faults.extend(short);
         let freshness = Some(vcenter.freshness());
         Ok(Response::new(CheckPlacementResponse {
             report: Some(report),
             freshness,
+        }))
+    }
+
+    async fn get_capacity(
+        &self,
+        request: Request<GetCapacityRequest>,
+    ) -> Result<Response<GetCapacityResponse>, Status> {
+        let GetCapacityRequest {
+            vcenter,
+            spec,
+            basis,
+            mhz_per_cpu,
+            max_age,
+        } = request.into_inner();
+        let fail = status("");
+        let vcenter = named(&self.core, vcenter).map_err(&fail)?;
+        let asked = Asked {
+            basis: convert::basis(basis).map_err(&fail)?,
+            mhz_per_cpu: convert::mhz_per_cpu(mhz_per_cpu).map_err(&fail)?,
+            max_age: convert::max_age(max_age).map_err(&fail)?,
+        };
+        let spec = spec::spec(spec).map_err(&fail)?;
+        let capacity = capacity::capacity(&vcenter, &spec, asked).await;
+        Ok(Response::new(GetCapacityResponse {
+            capacity: Some(capacity.map_err(&fail)?),
         }))
     }
 }

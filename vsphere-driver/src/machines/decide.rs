@@ -312,6 +312,7 @@ mod tests {
             folder: String::new(),
             spec_hash: "h".into(),
             operation: started.queued(verb),
+            claim: None,
             withdrawn: CancellationToken::new(),
         };
         state.begin(&key(1), work);

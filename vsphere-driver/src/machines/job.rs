@@ -79,6 +79,7 @@ impl Job {
             folder,
             spec_hash,
             operation: started.queued(self.verb),
+            claim: None,
             withdrawn: self.withdrawn.clone(),
         }
     }

@@ -1,5 +1,6 @@
 //! What is being done, or was last done, to one machine.
 
+use crate::capacity::Claim;
 use contract::v1::{Fault, Operation, OperationState, Owner, Reason, Verb};
 use prost_types::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,8 @@ pub struct Work {
     pub spec_hash: String,
     /// The running or last operation.
     pub operation: Operation,
+    /// Room that the machine takes once this is done; none where it takes no more than before.
+    pub claim: Option<Claim>,
     /// Withdraws what has not begun.
     pub withdrawn: CancellationToken,
 }
@@ -67,6 +70,18 @@ impl Work {
     /// What it queues for; nothing once it has ended.
     pub fn load(&self) -> Option<Load> {
         self.is_running().then(|| Load::of(self.verb()))
+    }
+
+    /// The room that a measurement of this time cannot show: what is still to be taken, and what was
+    /// taken since.
+    pub fn claim_since(&self, measured_at: Timestamp) -> Option<&Claim> {
+        let at = |time: Timestamp| (time.seconds, time.nanos);
+        let ended = self
+            .operation
+            .ended_at
+            .is_some_and(|ended| at(ended) > at(measured_at));
+        let done = self.operation.state() == OperationState::Succeeded && ended;
+        self.claim.as_ref().filter(|_| self.is_running() || done)
     }
 
     /// Why it ended badly, if it did.
@@ -165,7 +180,41 @@ pub mod fixtures {
             folder: "/DC0/vm".into(),
             spec_hash: "h".into(),
             operation: started.queued(verb),
+            claim: None,
             withdrawn: CancellationToken::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{fixtures::queued, *};
+    use crate::{
+        capacity::{Needs, Site},
+        soap::MoRef,
+    };
+
+    #[test]
+    fn room_is_claimed_until_a_measurement_shows_it() {
+        let time = |seconds| Timestamp { seconds, nanos: 0 };
+        let claim = Claim {
+            site: Site {
+                cluster: MoRef::new("ClusterComputeResource", "c-1"),
+                pool: MoRef::new("ResourcePool", "pool-1"),
+                datastore: MoRef::new("Datastore", "ds-1"),
+            },
+            needs: Needs::default(),
+        };
+        let mut work = Work {
+            claim: Some(claim.clone()),
+            ..queued(Verb::Create)
+        };
+        let mut failed = work.clone();
+        assert_eq!(work.claim_since(time(9)), Some(&claim));
+        work.succeed(time(5));
+        assert_eq!(work.claim_since(time(4)), Some(&claim));
+        assert_eq!(work.claim_since(time(5)), None);
+        failed.fail(Fault::default(), time(5));
+        assert_eq!(failed.claim_since(time(4)), None);
     }
 }

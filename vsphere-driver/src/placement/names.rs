@@ -2,6 +2,7 @@
 
 use super::FolderPlan;
 use crate::{
+    capacity::Site,
     inventory::{
         Inventory, Kind, Object, path,
         resolve::{Scope, Unresolved, only, resolve},
@@ -30,6 +31,14 @@ pub(super) struct Found {
     pub(super) networks: Vec<MoRef>,
 }
 
+/// Where machines take their room from, as far as it resolves.
+struct Room {
+    datacenter: MoRef,
+    cluster: Option<MoRef>,
+    pool: Option<MoRef>,
+    datastore: Option<MoRef>,
+}
+
 /// One field to resolve.
 struct Field<'a> {
     path: String,
@@ -50,13 +59,49 @@ impl<'a> Names<'a> {
     /// Resolves everything; `None` when something does not resolve, which `faults` then says.
     pub(super) fn resolve(&mut self, spec: &VirtualMachineSpec) -> Option<Found> {
         let placement = spec.placement.clone().unwrap_or_default();
+        let Room {
+            datacenter,
+            cluster,
+            pool,
+            datastore,
+        } = self.room(&placement)?;
+        let has = cluster
+            .as_ref()
+            .and_then(|cluster| self.inventory.get(cluster));
+        let folder = self.folder(&placement.folder, &datacenter);
+        let interfaces = spec.network_interfaces.iter().enumerate();
+        let networks: Vec<_> = interfaces
+            .map(|(i, nic)| self.network(i, nic, &datacenter, has))
+            .collect();
+        Some(Found {
+            datacenter,
+            cluster: cluster?,
+            pool: pool?,
+            datastore: datastore?,
+            folder: folder?,
+            networks: networks.into_iter().collect::<Option<_>>()?,
+        })
+    }
+
+    /// Resolves only what machines take their room from.
+    pub(super) fn site(&mut self, spec: &VirtualMachineSpec) -> Option<Site> {
+        let placement = spec.placement.clone().unwrap_or_default();
+        let room = self.room(&placement)?;
+        Some(Site {
+            cluster: room.cluster?,
+            pool: room.pool?,
+            datastore: room.datastore?,
+        })
+    }
+
+    fn room(&mut self, placement: &Placement) -> Option<Room> {
         let Placement {
             datacenter,
             cluster,
             resource_pool,
             datastore,
-            folder,
-        } = &placement;
+            folder: _,
+        } = placement;
         let datacenter = self.datacenter(datacenter)?;
         let named_cluster = !cluster.is_empty();
         let cluster = if named_cluster || resource_pool.is_empty() {
@@ -75,18 +120,11 @@ impl<'a> Names<'a> {
             .as_ref()
             .and_then(|cluster| self.inventory.get(cluster));
         let datastore = self.datastore(datastore, &datacenter, has);
-        let folder = self.folder(folder, &datacenter);
-        let interfaces = spec.network_interfaces.iter().enumerate();
-        let networks: Vec<_> = interfaces
-            .map(|(i, nic)| self.network(i, nic, &datacenter, has))
-            .collect();
-        Some(Found {
+        Some(Room {
             datacenter,
-            cluster: cluster?,
-            pool: pool?,
-            datastore: datastore?,
-            folder: folder?,
-            networks: networks.into_iter().collect::<Option<_>>()?,
+            cluster,
+            pool,
+            datastore,
         })
     }
 

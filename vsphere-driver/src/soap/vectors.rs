@@ -14,7 +14,10 @@ use super::{
     session, views, virtual_machine,
     xml::Limits,
 };
-use crate::secret::Secret;
+use crate::{
+    capacity::{self, Site},
+    secret::Secret,
+};
 use std::{collections::BTreeSet, ffi::OsStr, fs, path::Path, time::Duration};
 
 const DIR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/vectors");
@@ -188,10 +191,20 @@ fn watching() -> [(&'static str, Request); 7] {
     ]
 }
 
-fn retrieving() -> [(&'static str, Request); 3] {
+fn retrieving() -> [(&'static str, Request); 4] {
     use property_collector as pc;
     let specs = [of_view(), of_objects()];
+    let site = Site {
+        cluster: MoRef::new("ClusterComputeResource", "domain-c7"),
+        pool: pool(),
+        datastore: MoRef::new("Datastore", "datastore-10"),
+    };
+    let room = [capacity::filter(&site, &[host()])];
     [
+        (
+            "retrieve_capacity",
+            pc::retrieve_properties(&collector(), &room, None),
+        ),
         (
             "retrieve_properties",
             pc::retrieve_properties(&collector(), &specs, Some(500)),

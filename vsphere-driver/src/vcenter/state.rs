@@ -2,6 +2,7 @@
 
 use super::works::{Running, Works};
 use crate::{
+    capacity::Claim,
     changes::Changes,
     inventory::Inventory,
     machines::{
@@ -180,6 +181,12 @@ impl State {
     /// All work that goes on or was last done.
     pub fn works(&self) -> impl Iterator<Item = (&MachineKey, &Work)> {
         self.work.iter()
+    }
+
+    /// Room that a measurement of this time cannot show: what work is about to take, and has taken since.
+    pub fn claims(&self, measured_at: Timestamp) -> impl Iterator<Item = &Claim> {
+        let works = self.work.iter();
+        works.filter_map(move |(_, work)| work.claim_since(measured_at))
     }
 
     /// How much work goes on.

@@ -2,6 +2,7 @@
 
 use super::{Decided, Results, place, results};
 use crate::{
+    capacity::{Claim, Needs},
     edge::caller::Caller,
     machines::{
         create::{self, Plan},
@@ -116,18 +117,33 @@ fn begin(
         match decision {
             Ensure::Create => {
                 let job = job(Verb::Create);
-                state.begin(&wish.key, job.work(path.clone(), plan.spec_hash.clone()));
+                state.begin(&wish.key, work(&job, plan, Needs::of(&plan.spec)));
                 job.clone().spawn(create::run(job, Arc::clone(plan)));
             }
             Ensure::PowerOn(moref) => {
                 let job = job(Verb::PowerOn);
-                state.begin(&wish.key, job.work(path.clone(), plan.spec_hash.clone()));
+                // Its disks are there, and what they may grow by is measured.
+                let needs = Needs {
+                    disk_bytes: 0,
+                    ..Needs::of(&plan.spec)
+                };
+                state.begin(&wish.key, work(&job, plan, needs));
                 job.clone().spawn(switch_on(job, Arc::clone(plan), moref));
             }
             Ensure::Keep | Ensure::Refuse(..) => {}
         }
         decided
     })
+}
+
+/// What is told of a job, with the room that its machine takes.
+fn work(job: &Job, plan: &Plan, needs: Needs) -> Work {
+    let site = plan.placement.site();
+    let path = plan.placement.folder.path.clone();
+    Work {
+        claim: Some(Claim { site, needs }),
+        ..job.work(path, plan.spec_hash.clone())
+    }
 }
 
 async fn switch_on(job: Job, plan: Arc<Plan>, moref: MoRef) {

@@ -1,5 +1,6 @@
 //! Checks where machines of a spec would go, and makes the folder that they need.
 
+use super::capacity::{Asked, capacity};
 use crate::{
     inventory::path as inventory_path,
     iso::{self, path::DatastorePath},
@@ -35,10 +36,13 @@ pub async fn report(
             faults.push(fault);
         }
     }
+    // What cannot be measured is left out: machines can be made all the same.
+    let capacity = capacity(vcenter, spec, Asked::default()).await.ok();
     let report = PlacementReport {
         resolutions,
         folders_to_create,
         missing_privileges,
+        capacity,
         faults,
     };
     Ok((report, placement))

@@ -141,6 +141,13 @@ impl VCenters for Peer {
         let unknown = pb::Fault::new(pb::Reason::VcenterUnknown, format!("no vCenter `{name}`"));
         Err(unknown.into_status("op"))
     }
+
+    async fn get_capacity(
+        &self,
+        _: Request<pb::GetCapacityRequest>,
+    ) -> Result<Response<pb::GetCapacityResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
 }
 
 #[tonic::async_trait]

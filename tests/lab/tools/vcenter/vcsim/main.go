@@ -99,6 +99,7 @@ func create(options *options) (*simulator.Service, error) {
 	service.Listen = &url.URL{Host: options.listen, User: options.user}
 	service.TLS = options.tls
 	setSessionTimeout(service, options.sessionTimeout)
+	measure(service.Context.Map)
 	if options.drs {
 		return service, nil
 	}

@@ -84,6 +84,31 @@ func viewSpec() types.PropertyFilterSpec {
 	}
 }
 
+func capacitySpec() types.PropertyFilterSpec {
+	cluster, datastore := ref("ClusterComputeResource", "domain-c7"), ref("Datastore", "datastore-10")
+	return types.PropertyFilterSpec{
+		PropSet: []types.PropertySpec{
+			{Type: cluster.Type, PathSet: []string{
+				"summary.totalCpu", "summary.totalMemory", "summary.effectiveCpu", "summary.effectiveMemory",
+				"configurationEx.dasConfig",
+			}},
+			{Type: pool.Type, PathSet: []string{"runtime.cpu", "runtime.memory"}},
+			{Type: datastore.Type, PathSet: []string{"summary.capacity", "summary.freeSpace", "summary.uncommitted"}},
+			{Type: host.Type, PathSet: []string{
+				"summary.hardware.cpuMhz", "summary.hardware.numCpuCores", "summary.hardware.memorySize",
+				"summary.quickStats",
+			}},
+		},
+		ObjectSet: []types.ObjectSpec{
+			{Obj: cluster, Skip: types.NewBool(false)},
+			{Obj: pool, Skip: types.NewBool(false)},
+			{Obj: datastore, Skip: types.NewBool(false)},
+			{Obj: host, Skip: types.NewBool(false)},
+		},
+		ReportMissingObjectsInResults: types.NewBool(true),
+	}
+}
+
 func objectsSpec() types.PropertyFilterSpec {
 	return types.PropertyFilterSpec{
 		PropSet: []types.PropertySpec{{Type: "VirtualMachine", PathSet: []string{"runtime.powerState"}}},
@@ -123,6 +148,9 @@ func collecting() []request {
 		{"retrieve_properties", methods.RetrievePropertiesExBody{Req: &types.RetrievePropertiesEx{
 			This: collector, SpecSet: []types.PropertyFilterSpec{viewSpec(), objectsSpec()},
 			Options: types.RetrieveOptions{MaxObjects: 500},
+		}}},
+		{"retrieve_capacity", methods.RetrievePropertiesExBody{Req: &types.RetrievePropertiesEx{
+			This: collector, SpecSet: []types.PropertyFilterSpec{capacitySpec()},
 		}}},
 		{"continue_retrieve_properties", methods.ContinueRetrievePropertiesExBody{
 			Req: &types.ContinueRetrievePropertiesEx{This: collector, Token: "1"},
