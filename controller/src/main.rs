@@ -42,6 +42,10 @@ use uuid::Uuid;
 /// Logging out must not hold up the end for longer.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// Gives freed memory back to the system, as `.cargo/config.toml` has it do.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();

@@ -24,7 +24,9 @@ pub(crate) use {
 
 use crate::{
     context::{CONTROLLER, Context},
-    crd::{FINALIZER, VMwareNodePoolTemplate, VMwareNodePoolTemplateStatus},
+    crd::{
+        FINALIZER, VMwareNodePoolTemplate, VMwareNodePoolTemplateSpec, VMwareNodePoolTemplateStatus,
+    },
     driver::{Driver, Fault, Kind, On},
     link::{Connection, Link, Sight},
     wish::{Mode, Wish},
@@ -32,7 +34,7 @@ use crate::{
 use jiff::Timestamp;
 use kube::{
     Api, Resource as _, ResourceExt as _,
-    api::{Patch, PatchParams},
+    api::{ObjectMeta, PostParams},
     runtime::{
         controller::Action,
         finalizer::{self, Event, finalizer},
@@ -40,7 +42,6 @@ use kube::{
     },
 };
 use plan::{Plan, plan};
-use serde_json::json;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
@@ -293,24 +294,34 @@ impl<D: Driver> Work<'_, D> {
         status: &VMwareNodePoolTemplateStatus,
     ) -> Result<(), Error> {
         let (version, _) = memory.status(self.template);
-        let patch = json!({
-            "apiVersion": VMwareNodePoolTemplate::api_version(&()),
-            "kind": VMwareNodePoolTemplate::kind(&()),
-            "metadata": {"uid": self.wish.owner.uid, "resourceVersion": version.to_string()},
-            "status": status,
-        });
-        let params = PatchParams::apply(CONTROLLER).force();
-        let name = &self.wish.owner.name;
+        let owner = &self.wish.owner;
+        // Of a status the API server takes nothing else. Applying it costs the server half as much again.
+        let template = VMwareNodePoolTemplate {
+            metadata: ObjectMeta {
+                name: Some(owner.name.clone()),
+                namespace: Some(owner.namespace.clone()),
+                uid: Some(owner.uid.clone()),
+                resource_version: Some(version.to_string()),
+                ..ObjectMeta::default()
+            },
+            spec: VMwareNodePoolTemplateSpec::default(),
+            status: Some(status.clone()),
+        };
+        let params = PostParams {
+            field_manager: Some(CONTROLLER.into()),
+            ..PostParams::default()
+        };
+        // A status of thousands of machines takes the API server a second: that is not waited for twice.
+        let begun = (self.ctx.now)();
         let written = self
             .templates
-            .patch_status(name, &params, &Patch::Apply(patch))
+            .replace_status(&owner.name, &params, &template)
             .await
             .map_err(Error::WriteStatus)?;
-        memory.wrote(&written, (self.ctx.now)());
-        let owner = &self.wish.owner;
+        memory.wrote(&written, begun);
         self.ctx
             .metrics
-            .wrote((&owner.namespace, name), old, status);
+            .wrote((&owner.namespace, &owner.name), old, status);
         self.ctx.metrics.links(self.ctx.links.count());
         self.publish(old, status).await;
         Ok(())

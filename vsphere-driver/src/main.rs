@@ -13,6 +13,10 @@ use vsphere_driver::{
     shutdown::Stop,
 };
 
+/// Gives freed memory back to the system, as `.cargo/config.toml` has it do.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = Args::parse();

@@ -86,11 +86,11 @@ impl Memory {
         new.map(|(_, fault)| fault.word).collect()
     }
 
-    /// Notes a status that was written, as the API server returned it.
-    pub(super) fn wrote(&mut self, template: &VMwareNodePoolTemplate, now: Timestamp) {
+    /// Notes a status that was written, as the API server returned it, and when that began.
+    pub(super) fn wrote(&mut self, template: &VMwareNodePoolTemplate, begun: Timestamp) {
         let status = template.status.clone().unwrap_or_default();
         self.written = Some((version(template), status));
-        self.written_at = Some(now);
+        self.written_at = Some(begun);
     }
 
     /// When a status may be written again, if that is not now.

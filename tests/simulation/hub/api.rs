@@ -80,7 +80,8 @@ async fn answer(shared: Shared, life: Life, request: Request<Body>) -> Result<Re
 fn act(world: &mut World, method: &Method, path: &str, body: &Value) -> Reply {
     let name = path.trim_end_matches("/status").rsplit('/').next();
     let name = name.unwrap_or_default();
-    if *method == Method::PATCH && path.contains("/vmwarenodepooltemplates/") {
+    let writes = [Method::PATCH, Method::PUT].contains(method);
+    if writes && path.contains("/vmwarenodepooltemplates/") {
         let conflict = world.weather.conflict;
         if world.chance(conflict) {
             return failure(409, "Conflict");

@@ -33,6 +33,8 @@ struct Figures {
     changes: u32,
     /// From a change by others to the status that tells it.
     status_seconds: Percentiles,
+    /// From a change by others to the driver's watch that tells it.
+    stream_seconds: Percentiles,
     /// Messages of the watch, and machines in them, for each change.
     messages_per_change: f64,
     machines_per_change: f64,
@@ -89,11 +91,8 @@ pub(super) async fn run(watch: &Watch) -> anyhow::Result<()> {
         templates: wanted.len(),
         seconds_to_make: rounded(seconds_to_make),
         changes: watch.changes,
-        status_seconds: Percentiles {
-            p50: rounded(percentile(&told.seconds, 0.5)),
-            p99: rounded(percentile(&told.seconds, 0.99)),
-            max: rounded(percentile(&told.seconds, 1.0)),
-        },
+        status_seconds: Percentiles::of(&told.seconds),
+        stream_seconds: Percentiles::of(&told.stream_seconds),
         messages_per_change: rounded(number(told.messages) / changes),
         machines_per_change: rounded(number(told.machines) / changes),
         bytes_of_snapshot: snapshot.bytes,
@@ -123,6 +122,19 @@ fn checks(figures: &Figures) -> anyhow::Result<Vec<Check>> {
             number(figures.bytes_after_resume) / 1000.0,
         ),
     ])
+}
+
+// === impl Percentiles ===
+
+impl Percentiles {
+    fn of(seconds: &[f64]) -> Self {
+        let part = |part| rounded(percentile(seconds, part));
+        Self {
+            p50: part(0.5),
+            p99: part(0.99),
+            max: part(1.0),
+        }
+    }
 }
 
 /// As few templates as hold so many machines.

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
+use contract::v1::watch_virtual_machines_response::Event;
+use contract::v1::{PowerState, WatchVirtualMachinesResponse};
 use lab::Lab;
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -20,6 +22,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub(super) struct Told {
     /// Of each change: from vCenter to the status.
     pub(super) seconds: Vec<f64>,
+    /// Of each change: from vCenter to the driver's watch.
+    pub(super) stream_seconds: Vec<f64>,
     /// Messages of the driver's watch that told of machines.
     pub(super) messages: u64,
     /// Machines in them.
@@ -44,11 +48,15 @@ pub(super) async fn play(lab: &Lab, count: u32, mut stream: Reader) -> anyhow::R
         Ok::<_, anyhow::Error>(())
     };
     let mut told = Told::default();
+    let mut streamed = BTreeMap::new();
     let listen = async {
         loop {
-            let (_, read) = stream.next().await?;
+            let (message, read) = stream.next().await?;
             told.messages += u64::from(read.machines > 0);
             told.machines += read.machines;
+            for moref in switched_off(&message) {
+                streamed.entry(moref.to_owned()).or_insert(Instant::now());
+            }
         }
         #[expect(unreachable_code, reason = "gives the block its type")]
         Ok::<_, anyhow::Error>(())
@@ -58,19 +66,36 @@ pub(super) async fn play(lab: &Lab, count: u32, mut stream: Reader) -> anyhow::R
         ended = listen => return Err(ended.err().unwrap_or_else(|| anyhow::anyhow!("no watch"))),
     };
     let since = switched.into_inner();
-    told.seconds = seconds
-        .into_iter()
-        .filter_map(|(moref, at)| {
-            let since = since.get(&moref)?;
-            Some(at.saturating_duration_since(*since).as_secs_f64())
-        })
-        .collect();
+    told.seconds = after(&since, seconds);
+    told.stream_seconds = after(&since, streamed);
     anyhow::ensure!(
         told.seconds.len() == count,
         "{} changes were told",
         told.seconds.len()
     );
     Ok(told)
+}
+
+/// How long after its change each machine was seen.
+fn after(since: &HashMap<String, Instant>, seen: BTreeMap<String, Instant>) -> Vec<f64> {
+    seen.into_iter()
+        .filter_map(|(moref, at)| {
+            let since = since.get(&moref)?;
+            Some(at.saturating_duration_since(*since).as_secs_f64())
+        })
+        .collect()
+}
+
+/// Managed object ids of the machines that a message tells to be off.
+fn switched_off(message: &WatchVirtualMachinesResponse) -> impl Iterator<Item = &str> {
+    let changed = match &message.event {
+        Some(Event::Changes(changes)) => changes.changed.as_slice(),
+        _ => &[],
+    };
+    let off = changed
+        .iter()
+        .filter(|machine| machine.power_state() == PowerState::Off);
+    off.map(|machine| machine.moref.as_str())
 }
 
 /// When each of so many machines was first seen off in the status.
