@@ -1,17 +1,20 @@
 //! A schedule: what users, others and mishaps do to a hub and a vCenter while both processes work, and
 //! what is left in the end. All of it follows from its seed.
 
+mod others;
+mod settled;
+
 use crate::{
-    hub,
     processes::{self, Controller, Driver},
     vcenter,
     weather::Weather,
     wire::Address,
     world::{Shared, World},
 };
+use others::{delete_machine, delete_or_create, others, scale, switch_off};
+use settled::unsettled;
 use std::time::Duration;
 use tokio::time::sleep;
-use vsphere_driver::soap::MoRef;
 
 const NAMES: [&str; 2] = ["pool-a", "pool-b"];
 /// How long it may take until all is as it shall be, once the weather is calm.
@@ -280,177 +283,4 @@ impl Play {
             }
         });
     }
-}
-
-fn name(world: &mut World) -> Option<String> {
-    let names: Vec<_> = world.hub.templates.keys().cloned().collect();
-    (!names.is_empty()).then(|| names[world.dice.usize(..names.len())].clone())
-}
-
-fn scale(world: &mut World) {
-    let Some(name) = name(world) else { return };
-    let replicas = world.dice.u32(0..6);
-    world.note(format!("user: {name} to {replicas} replicas"));
-    world
-        .hub
-        .edit(&name, |spec| spec["replicas"] = replicas.into());
-}
-
-/// There is one template at a time: several reconciliations at once are polled in the order of a hash map
-/// with a random state by kube's runtime, and a schedule could not be repeated.
-fn delete_or_create(world: &mut World) {
-    let name = NAMES[world.dice.usize(..NAMES.len())];
-    if world.hub.templates.contains_key(name) {
-        world.note(format!("user: delete {name}"));
-        world.hub.delete(name);
-        world.hub.let_go(name);
-    } else if world.hub.templates.is_empty() {
-        let replicas = world.dice.u32(0..4);
-        world.note(format!("user: create {name}, {replicas} replicas"));
-        world.hub.create(name, replicas, None);
-    }
-}
-
-/// A machine of ours that its template knows of.
-fn machine(world: &mut World) -> Option<MoRef> {
-    let known = |(moref, machine): (&MoRef, &vcenter::Machine)| {
-        let key = machine.key.as_ref()?;
-        let status = world.hub.status_of(&key.owner_uid)?;
-        let listed = status
-            .vm_status
-            .iter()
-            .any(|entry| *entry.moref == *moref.id);
-        listed.then(|| moref.clone())
-    };
-    let all: Vec<_> = world.vcenter.machines.iter().filter_map(known).collect();
-    (!all.is_empty()).then(|| all[world.dice.usize(..all.len())].clone())
-}
-
-fn switch_off(world: &mut World) {
-    let Some(vm) = machine(world) else { return };
-    world.note(format!("somebody switches {} off", vm.id));
-    world.vcenter.switch_off(&vm);
-}
-
-fn delete_machine(world: &mut World) {
-    let Some(vm) = machine(world) else { return };
-    world.note(format!("somebody deletes {}", vm.id));
-    world.vcenter.delete(&vm);
-}
-
-/// Somebody else makes machines in vCenter, or writes to the template.
-fn others(world: &mut World) {
-    let Some(name) = name(world) else { return };
-    let slot = world.dice.u32(1..8);
-    match world.dice.u32(0..4) {
-        0 => {
-            let machine = format!("{name}-n{slot:02}");
-            world.note(format!("somebody makes {machine}"));
-            let folder = vcenter::vm_folder();
-            if !world.vcenter.is_taken(&folder, &machine) {
-                world.vcenter.make_foreign(&machine, None);
-            }
-        }
-        1 => {
-            let keys: Vec<_> = world
-                .vcenter
-                .made
-                .iter()
-                .map(|(key, _)| key.clone())
-                .collect();
-            if let Some(key) = keys.last() {
-                world.note(format!("somebody makes a copy of {key}"));
-                let folder = vcenter::vm_folder();
-                let copy = format!("copy-of-{}", key.slot);
-                if !world.vcenter.is_taken(&folder, &copy) {
-                    world.vcenter.make_foreign(&copy, Some(key));
-                }
-            }
-        }
-        2 => {
-            world.note(format!("somebody labels {name}"));
-            world.hub.touch(&name, |metadata| {
-                metadata["labels"]["slot"] = slot.to_string().into();
-                metadata["annotations"]["example.com/note"] = slot.to_string().into();
-            });
-        }
-        _ => {
-            world.note(format!("somebody keeps {name}"));
-            world.hub.touch(&name, |metadata| {
-                if metadata["deletionTimestamp"].is_null() {
-                    let mut all = metadata["finalizers"]
-                        .as_array()
-                        .cloned()
-                        .unwrap_or_default();
-                    if !all.iter().any(|name| name == hub::OTHER_FINALIZER) {
-                        all.push(hub::OTHER_FINALIZER.into());
-                    }
-                    metadata["finalizers"] = all.into();
-                }
-            });
-        }
-    }
-}
-
-/// What is not yet as it shall be.
-fn unsettled(world: &World) -> Option<String> {
-    if world.vcenter.is_busy() {
-        return Some("tasks go on".into());
-    }
-    let names: Vec<_> = world.hub.templates.keys().collect();
-    names.into_iter().find_map(|name| {
-        let problem = unsettled_template(world, name)?;
-        Some(format!("{name}: {problem}"))
-    })
-}
-
-fn unsettled_template(world: &World, name: &str) -> Option<String> {
-    let template = world.hub.template(name)?;
-    let uid = template.metadata.uid.clone().unwrap_or_default();
-    if template.metadata.deletion_timestamp.is_some() {
-        return Some("is still there".into());
-    }
-    let quota = template.spec.quota.as_ref().and_then(|quota| quota.max_vms);
-    let desired = template.spec.replicas.unwrap_or_default();
-    let desired = desired.min(quota.unwrap_or(i32::MAX));
-    let Some(status) = template.status.as_ref() else {
-        return Some("has no status".into());
-    };
-    let machines: Vec<_> = world.vcenter.machines_of(&uid).collect();
-    let count = |n: usize| i32::try_from(n).ok();
-    if count(machines.len()) != Some(desired) {
-        return Some(format!("{} machines instead of {desired}", machines.len()));
-    }
-    for (moref, machine, key) in &machines {
-        let listed = status
-            .vm_status
-            .iter()
-            .find(|entry| entry.slot == Some(key.slot));
-        if listed.is_none_or(|entry| *entry.moref != *moref.id) {
-            return Some(format!("{} is not listed as {moref}", machine.name));
-        }
-        if !machine.on && !machine.switched_off {
-            return Some(format!("{} is off", machine.name));
-        }
-    }
-    let on = machines.iter().filter(|(_, machine, _)| machine.on).count();
-    let expected = (
-        Some(desired),
-        count(machines.len()),
-        count(on),
-        machines.len(),
-    );
-    let told = (
-        status.desired_replicas,
-        status.current_replicas,
-        status.ready_replicas,
-        status.vm_status.len(),
-    );
-    if told != expected {
-        return Some(format!("tells {told:?} instead of {expected:?}"));
-    }
-    let ready = status.conditions.iter().find(|c| c.type_ == "Ready");
-    let ready = ready.is_some_and(|ready| ready.status == "True");
-    let is = on == machines.len();
-    (ready != is).then(|| format!("tells Ready {ready}, and it is {is}"))
 }

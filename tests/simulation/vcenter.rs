@@ -4,11 +4,12 @@
 
 mod collector;
 mod inventory;
+mod network;
 mod port;
 mod tasks;
 mod values;
 
-pub(crate) use {inventory::vm_folder, port::Client};
+pub(crate) use {inventory::vm_folder, network::Client};
 
 use crate::world::{Shared, World};
 use collector::Collector;

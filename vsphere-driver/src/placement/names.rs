@@ -1,10 +1,15 @@
 //! What the names of a spec stand for.
 
+mod field;
+mod folder;
+#[cfg(test)]
+mod tests;
+
 use super::FolderPlan;
 use crate::{
     capacity::Site,
     inventory::{
-        Inventory, Kind, Object, path,
+        Inventory, Kind, Object,
         resolve::{Scope, Unresolved, only, resolve},
     },
     soap::MoRef,
@@ -12,6 +17,7 @@ use crate::{
 use contract::v1::{
     Fault, NetworkInterface, Placement, Reason, Resolution, ResolutionState, VirtualMachineSpec,
 };
+use field::Field;
 
 /// Resolves names one after the other and notes what became of each.
 pub(super) struct Names<'a> {
@@ -37,13 +43,6 @@ struct Room {
     cluster: Option<MoRef>,
     pool: Option<MoRef>,
     datastore: Option<MoRef>,
-}
-
-/// One field to resolve.
-struct Field<'a> {
-    path: String,
-    kind: Kind,
-    asked: &'a str,
 }
 
 impl<'a> Names<'a> {
@@ -209,51 +208,6 @@ impl<'a> Names<'a> {
         })
     }
 
-    fn folder(&mut self, asked: &str, datacenter: &MoRef) -> Option<FolderPlan> {
-        let field = Field::of("folder", Kind::Folder, asked);
-        let root = self.inventory.get(datacenter)?.vm_folder.clone()?;
-        if asked.is_empty() {
-            let existing = self.note(&field, ResolutionState::Chosen, root);
-            let path = self.inventory.path(&existing);
-            return Some(FolderPlan {
-                existing,
-                missing: Vec::new(),
-                path,
-            });
-        }
-        if asked.starts_with("moref:") {
-            let scope = Scope {
-                datacenter: Some(datacenter),
-                preferred: None,
-            };
-            let existing = self.find(&field, scope, |_| true)?;
-            let path = self.inventory.path(&existing);
-            return Some(FolderPlan {
-                existing,
-                missing: Vec::new(),
-                path,
-            });
-        }
-        let Some(levels) = below_root(self.inventory, &root, asked) else {
-            self.fail(&field, Unresolved::NotFound(vec![root]));
-            return None;
-        };
-        let plan = descend(self.inventory, root, levels);
-        if plan.missing.is_empty() {
-            self.note(&field, ResolutionState::Resolved, plan.existing.clone());
-        } else {
-            self.resolutions
-                .push(field.resolution(ResolutionState::WillBeCreated));
-            let base = self.inventory.path(&plan.existing);
-            let mut level = base;
-            for name in &plan.missing {
-                level = format!("{level}/{}", path::encode(name));
-                self.folders_to_create.push(level.clone());
-            }
-        }
-        Some(plan)
-    }
-
     /// What a field stands for: the object it names, or the only one that `fits`.
     fn find(
         &mut self,
@@ -318,198 +272,5 @@ impl<'a> Names<'a> {
             fault,
             ..field.resolution(state)
         });
-    }
-}
-
-/// The levels of a folder's name below the datacenter's folder of machines; nothing for a path that
-/// leads elsewhere.
-fn below_root(inventory: &Inventory, root: &MoRef, asked: &str) -> Option<Vec<String>> {
-    let levels = path::split(asked);
-    if !asked.starts_with('/') {
-        return Some(levels);
-    }
-    let root: Vec<_> = inventory
-        .segments(root)
-        .into_iter()
-        .map(path::decode)
-        .collect();
-    levels.strip_prefix(&*root).map(<[String]>::to_vec)
-}
-
-/// A bare name means a folder anywhere only where it exists; what does not is made level by level.
-fn descend(inventory: &Inventory, root: MoRef, levels: Vec<String>) -> FolderPlan {
-    let mut existing = root;
-    let mut levels = levels.into_iter().peekable();
-    while let Some(child) = levels
-        .peek()
-        .and_then(|name| inventory.child_folder(&existing, name))
-    {
-        existing = child.clone();
-        levels.next();
-    }
-    let missing: Vec<_> = levels.collect();
-    let below = missing.iter().map(|name| path::encode(name));
-    let path = below.fold(inventory.path(&existing), |path, name| {
-        format!("{path}/{name}")
-    });
-    FolderPlan {
-        existing,
-        missing,
-        path,
-    }
-}
-
-// === impl Field ===
-
-impl<'a> Field<'a> {
-    fn of(name: &str, kind: Kind, asked: &'a str) -> Self {
-        Self {
-            path: format!("spec.placement.{name}"),
-            kind,
-            asked,
-        }
-    }
-
-    fn resolution(&self, state: ResolutionState) -> Resolution {
-        Resolution {
-            field: self.path.clone(),
-            kind: self.kind.on_the_wire().into(),
-            asked: self.asked.to_owned(),
-            state: state.into(),
-            object: None,
-            candidates: Vec::new(),
-            fault: None,
-        }
-    }
-
-    fn problem(&self, reason: Reason, candidates: &str) -> String {
-        let Self { path, kind, asked } = self;
-        let noun = kind.noun();
-        let ambiguous = reason == Reason::PlacementAmbiguous;
-        match (asked.is_empty(), ambiguous, candidates.is_empty()) {
-            (true, true, _) => format!("`{path}` is left out, and there are several: {candidates}"),
-            (true, false, _) => format!("`{path}` is left out, and no {noun} is in sight"),
-            (false, true, _) => format!("`{path}`: several are called `{asked}`: {candidates}"),
-            (false, false, true) => format!("`{path}`: no {noun} `{asked}` is in sight"),
-            (false, false, false) => {
-                format!("`{path}`: no {noun} `{asked}` is in sight; near it: {candidates}")
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::{
-        inventory::properties::fixtures::{inventory, moref},
-        placement::place,
-    };
-    use contract::v1::{NetworkInterface, Placement, Reason, ResolutionState, VirtualMachineSpec};
-
-    fn spec() -> VirtualMachineSpec {
-        VirtualMachineSpec {
-            placement: Some(Placement {
-                datacenter: "DC0".into(),
-                cluster: "C0".into(),
-                datastore: "LocalDS_0".into(),
-                ..Placement::default()
-            }),
-            network_interfaces: vec![NetworkInterface {
-                network: "PG0".into(),
-            }],
-            ..VirtualMachineSpec::default()
-        }
-    }
-
-    #[test]
-    fn everything_resolves_and_what_was_left_out_is_chosen() {
-        let placed = place(&inventory(), &spec());
-        assert_eq!(placed.faults, []);
-        let placement = placed.placement.expect("resolves");
-        assert_eq!(placement.pool, moref("ResourcePool", "pool-1"));
-        assert_eq!(placement.folder.path, "/DC0/vm");
-        let states: Vec<_> = placed
-            .resolutions
-            .iter()
-            .map(|r| (&*r.field, r.state()))
-            .collect();
-        assert_eq!(
-            states,
-            [
-                ("spec.placement.datacenter", ResolutionState::Resolved),
-                ("spec.placement.cluster", ResolutionState::Resolved),
-                ("spec.placement.resource_pool", ResolutionState::Chosen),
-                ("spec.placement.datastore", ResolutionState::Resolved),
-                ("spec.placement.folder", ResolutionState::Chosen),
-                (
-                    "spec.network_interfaces[0].network",
-                    ResolutionState::Resolved
-                ),
-            ]
-        );
-    }
-
-    #[test]
-    fn a_pool_without_its_cluster_brings_it_along() {
-        let mut spec = spec();
-        let placement = spec.placement.get_or_insert_default();
-        placement.cluster.clear();
-        placement.resource_pool = "Resources".into();
-        let placed = place(&inventory(), &spec);
-        assert_eq!(
-            placed.placement.map(|p| p.cluster),
-            Some(moref("ClusterComputeResource", "c-1"))
-        );
-    }
-
-    #[test]
-    fn missing_levels_of_a_folder_are_planned_below_those_that_are_there() {
-        let mut spec = spec();
-        spec.placement.get_or_insert_default().folder = "a/new/x%2fy".into();
-        let placed = place(&inventory(), &spec);
-        assert_eq!(
-            placed.folders_to_create,
-            ["/DC0/vm/a/new", "/DC0/vm/a/new/x%2fy"]
-        );
-        let folder = placed.placement.expect("resolves").folder;
-        assert_eq!(folder.existing, moref("Folder", "f-1"));
-        assert_eq!(folder.missing, ["new", "x/y"]);
-    }
-
-    #[test]
-    fn all_that_is_wrong_is_said_at_once_with_candidates() {
-        let mut spec = spec();
-        spec.placement.get_or_insert_default().datastore = "LocalDS".into();
-        spec.network_interfaces[0].network = "twice".into();
-        let placed = place(&inventory(), &spec);
-        assert_eq!(placed.placement, None);
-        let faults: Vec<_> = placed
-            .faults
-            .iter()
-            .map(|f| (f.reason(), &*f.field))
-            .collect();
-        assert_eq!(
-            faults,
-            [
-                (Reason::PlacementNotFound, "spec.placement.datastore"),
-                (
-                    Reason::PlacementAmbiguous,
-                    "spec.network_interfaces[0].network"
-                ),
-            ]
-        );
-        assert!(
-            placed.faults[0]
-                .message
-                .contains("/DC0/datastore/LocalDS_0")
-        );
-    }
-
-    #[test]
-    fn a_datacenter_that_is_left_out_must_be_the_only_one() {
-        let mut spec = spec();
-        spec.placement.get_or_insert_default().datacenter.clear();
-        let placed = place(&inventory(), &spec);
-        assert_eq!(placed.faults[0].reason(), Reason::PlacementAmbiguous);
     }
 }

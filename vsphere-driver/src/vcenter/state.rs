@@ -1,12 +1,13 @@
 //! What is known of one vCenter: its inventory, its machines, the work on them, and what changed.
 
+mod told;
+
 use super::works::{Running, Works};
 use crate::{
     capacity::Claim,
     changes::Changes,
     inventory::Inventory,
     machines::{
-        view::{self, Seen},
         vm::{Identity, Vm},
         work::Work,
     },
@@ -14,13 +15,11 @@ use crate::{
 };
 use contract::{
     identity::MachineKey,
-    v1::{
-        Absence, ConnectionState, Fault, Freshness, Ownership, RemovalCause, Verb, VirtualMachine,
-        VirtualMachineState, VirtualMachineTombstone,
-    },
+    v1::{Absence, ConnectionState, Fault, Freshness, RemovalCause, Verb, VirtualMachineTombstone},
 };
 use prost_types::Timestamp;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
+use told::identity;
 
 /// What is known of one vCenter.
 #[derive(Debug, Default)]
@@ -241,221 +240,7 @@ impl State {
     pub fn absence(&self, key: &MachineKey) -> Option<Absence> {
         self.absences.get(key).copied()
     }
-
-    // --- What is told ---
-
-    /// The present state of a machine; nothing when there is none.
-    pub fn machine(&self, identity: &Identity) -> Option<VirtualMachine> {
-        let mut machine = match identity {
-            Identity::Moref(moref) => self.with_seen(moref, view::of_vm)?,
-            Identity::Key(key) => {
-                let work = self.work.get(key);
-                match self.by_key.get(key) {
-                    Some(moref) => {
-                        self.with_seen(moref, |seen| view::keyed(key, Some(seen), work))?
-                    }
-                    // Work that outlives its machine is nothing to be told: the slot would come back.
-                    None if self.absences.contains_key(key) => return None,
-                    None => view::keyed(key, None, Some(work?)),
-                }
-            }
-        };
-        machine.revision = self.revision(identity);
-        Some(machine)
-    }
-
-    /// Number of the last change that was told of a machine, its end included.
-    pub fn revision(&self, identity: &Identity) -> i64 {
-        i64::try_from(self.changes.revision(identity)).unwrap_or(i64::MAX)
-    }
-
-    /// A machine of any ownership, for a reply that shows what is in the way.
-    pub fn obstacle(&self, moref: &MoRef) -> Option<VirtualMachine> {
-        self.with_seen(moref, view::of_vm)
-    }
-
-    /// The identities of all machines that are told, in no order.
-    pub fn identities(&self) -> impl Iterator<Item = Identity> {
-        let unmade = self
-            .work
-            .iter()
-            .map(|(key, _)| key)
-            .filter(|key| !self.by_key.contains_key(key));
-        let unmade = unmade.map(|key| Identity::Key(key.clone()));
-        self.vms
-            .iter()
-            .filter_map(|(moref, vm)| identity(moref, vm))
-            .chain(unmade)
-    }
-
-    /// Where an object is in the inventory, if it is in sight.
-    pub fn path(&self, object: &MoRef) -> Option<String> {
-        if let Some(vm) = self.vms.get(object) {
-            let folder = vm.parent.as_ref().map(|folder| self.inventory.path(folder));
-            return Some(format!("{}/{}", folder.unwrap_or_default(), vm.name));
-        }
-        let is_seen = self.inventory.get(object).is_some();
-        is_seen.then(|| self.inventory.path(object))
-    }
-
-    /// How many machines are told, by state.
-    pub fn count_by_state(&self) -> BTreeMap<VirtualMachineState, usize> {
-        let mut count = BTreeMap::new();
-        for identity in self.identities() {
-            let (moref, work) = match &identity {
-                Identity::Moref(moref) => (Some(moref), None),
-                Identity::Key(key) => (self.by_key.get(key), self.work.get(key)),
-            };
-            let seen = moref.and_then(|moref| self.seen(moref, ""));
-            *count.entry(view::state_of(seen, work)).or_default() += 1;
-        }
-        count
-    }
-
-    fn seen<'a>(&'a self, moref: &'a MoRef, folder: &'a str) -> Option<Seen<'a>> {
-        Some(Seen {
-            moref,
-            vm: self.vms.get(moref)?,
-            folder,
-            missing: self.missing.contains(moref),
-        })
-    }
-
-    fn with_seen<T>(&self, moref: &MoRef, tell: impl FnOnce(Seen<'_>) -> T) -> Option<T> {
-        let vm = self.vms.get(moref)?;
-        let folder = vm.parent.as_ref().map(|folder| self.inventory.path(folder));
-        let folder = folder.as_deref().unwrap_or_default();
-        self.seen(moref, folder).map(tell)
-    }
-
-    fn bury(&mut self, identity: &Identity, cause: RemovalCause, absence: Option<Absence>) {
-        let told = self.machine(identity).unwrap_or_default();
-        let VirtualMachine {
-            key,
-            name,
-            instance_uuid,
-            moref,
-            ..
-        } = told;
-        self.changes
-            .bury(identity, |number| VirtualMachineTombstone {
-                key,
-                name,
-                instance_uuid,
-                moref,
-                cause: cause.into(),
-                absence,
-                revision: i64::try_from(number).unwrap_or(i64::MAX),
-            });
-    }
-}
-
-/// Under which name changes of a machine are told; nothing for foreign ones, which are not.
-fn identity(moref: &MoRef, vm: &Vm) -> Option<Identity> {
-    match vm.ownership() {
-        (Ownership::Ours, mark) => mark.map(|mark| Identity::Key(mark.key)),
-        (Ownership::Copy | Ownership::Companion, _) => Some(Identity::Moref(moref.clone())),
-        (Ownership::Foreign | Ownership::Unspecified, _) => None,
-    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::machines::{
-        vm::fixtures::{key, ours},
-        work::fixtures::queued,
-    };
-    use contract::v1::PowerState;
-
-    fn moref() -> MoRef {
-        MoRef::new("VirtualMachine", "vm-1")
-    }
-
-    fn with_machine() -> State {
-        let mut state = State::default();
-        state.change_vm(&moref(), |vm| *vm = ours(1, "h"));
-        state
-    }
-
-    #[test]
-    fn a_change_is_told_once_and_the_same_again_is_not() {
-        let mut state = with_machine();
-        let first = state.changes.last();
-        state.change_vm(&moref(), |vm| vm.power = PowerState::Off);
-        assert_eq!(state.changes.last(), first);
-        state.change_vm(&moref(), |vm| vm.power = PowerState::On);
-        let machine = state.machine(&Identity::Key(key(1))).expect("there");
-        assert_eq!(
-            (machine.power_state(), machine.revision),
-            (PowerState::On, 2)
-        );
-    }
-
-    #[test]
-    fn a_machine_is_found_by_key_and_by_name_until_it_is_renamed_or_gone() {
-        let mut state = with_machine();
-        let folder = MoRef::new("Folder", "group-v3");
-        assert!(state.by_name(&folder, "pool-n01").is_some());
-        state.change_vm(&moref(), |vm| vm.name = "other".into());
-        assert!(state.by_name(&folder, "pool-n01").is_none());
-        assert!(state.by_key(&key(1)).is_some());
-        state.remove_vm(&moref(), Absence::default());
-        assert!(state.by_name(&folder, "other").is_none());
-        assert!(state.by_key(&key(1)).is_none());
-        assert_eq!(state.absence(&key(1)), Some(Absence::default()));
-    }
-
-    #[test]
-    fn a_machine_whose_mark_is_taken_off_leaves_the_watch_and_stays_in_the_inventory() {
-        let mut state = with_machine();
-        state.change_vm(&moref(), |vm| vm.mark = None);
-        assert!(state.machine(&Identity::Key(key(1))).is_none());
-        assert!(state.vm(&moref()).is_some());
-        let changes = state.changes.since(1, 9).expect("known");
-        assert!(matches!(
-            &changes[..],
-            [(_, crate::changes::Change::Gone(t))] if t.cause() == RemovalCause::LeftFilter
-        ));
-    }
-
-    #[test]
-    fn work_that_ends_after_its_machine_is_gone_leaves_nothing_to_be_told() {
-        let mut state = with_machine();
-        state.begin(&key(1), queued(Verb::PowerOn));
-        state.remove_vm(&moref(), Absence::default());
-        let fault = Fault::default();
-        state.finish(&key(1), |work| work.fail(fault, Timestamp::default()));
-        assert!(state.machine(&Identity::Key(key(1))).is_none());
-        let last = state
-            .changes
-            .since(state.changes.last() - 1, 9)
-            .expect("known");
-        assert!(matches!(
-            &last[..],
-            [(_, crate::changes::Change::Gone(t))] if t.cause() == RemovalCause::Gone
-        ));
-    }
-
-    #[test]
-    fn a_create_ends_what_was_known_of_an_absence() {
-        let mut state = with_machine();
-        state.remove_vm(&moref(), Absence::default());
-        state.begin(&key(1), queued(Verb::Create));
-        assert_eq!(state.absence(&key(1)), None);
-        state.finish(&key(1), |work| {
-            work.fail(Fault::default(), Timestamp::default());
-        });
-        assert!(state.machine(&Identity::Key(key(1))).is_some());
-    }
-
-    #[test]
-    fn losing_sight_of_a_machine_is_not_its_end() {
-        let mut state = with_machine();
-        assert!(state.lose_vm(&moref()));
-        assert!(state.is_missing(&moref()));
-        assert!(state.absence(&key(1)).is_none());
-        state.change_vm(&moref(), |_| {});
-        assert!(!state.is_missing(&moref()));
-    }
-}
+mod tests;

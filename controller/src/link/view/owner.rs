@@ -1,0 +1,43 @@
+//! The part of a view that concerns one owner.
+
+use crate::driver::{Machine, Ownership};
+use contract::identity::MachineKey;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// The part of a view that concerns one owner.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnerView {
+    /// Machines that are or shall be the owner's, by slot.
+    pub machines: BTreeMap<i32, Arc<Machine>>,
+    /// Slots proved to hold no machine.
+    pub gone: BTreeSet<i32>,
+    /// Names of machines that bear a mark of the owner, but are copies.
+    pub copies: BTreeSet<String>,
+    /// Names of machines that the companion made for the owner.
+    pub companions: BTreeSet<String>,
+}
+
+// === impl OwnerView ===
+
+impl OwnerView {
+    /// The machine of this slot, if it is seen.
+    pub fn machine(&self, slot: i32) -> Option<&Machine> {
+        self.machines.get(&slot).map(AsRef::as_ref)
+    }
+
+    pub(super) fn add_other(&mut self, machine: &Machine, owner_uid: &str, template: &str) {
+        let marked = |key: &MachineKey| key.owner_uid == owner_uid;
+        match machine.ownership {
+            Ownership::Copy if machine.key.as_ref().is_some_and(marked) => {
+                self.copies.insert(machine.name.clone());
+            }
+            Ownership::Companion if machine.companion_template == template => {
+                self.companions.insert(machine.name.clone());
+            }
+            Ownership::Ours | Ownership::Copy | Ownership::Companion | Ownership::Foreign => {}
+        }
+    }
+}

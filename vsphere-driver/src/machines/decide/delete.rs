@@ -1,0 +1,76 @@
+//! What a Delete does for one machine.
+
+use crate::{machines::work::Work, soap::MoRef, vcenter::state::State};
+use contract::{
+    identity::MachineKey,
+    v1::{Absence, Verb},
+};
+
+/// What a Delete does for one machine.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Delete {
+    /// Removes it: off first, where it is not.
+    Remove(MachineKey, MoRef),
+    /// Waits for the create that is under way, then removes what it made.
+    AfterCreate(MachineKey),
+    /// Takes back a create that has not begun.
+    Withdraw(MachineKey),
+    /// Nothing: it is being removed already.
+    Keep(MachineKey),
+    /// Proves that it is not there.
+    Prove(MachineKey),
+    /// Nothing: this run of the driver saw it go.
+    Gone(MachineKey, Absence),
+}
+
+/// Decides for a Delete of a machine of ours, by its key.
+pub fn delete(state: &State, key: &MachineKey) -> Delete {
+    let key = key.clone();
+    let work = state.work(&key);
+    if work.is_some_and(|work| work.is_doing(Verb::Delete)) {
+        return Delete::Keep(key);
+    }
+    if let Some((moref, _)) = state.by_key(&key) {
+        return Delete::Remove(key, moref.clone());
+    }
+    match (work, state.absence(&key)) {
+        (Some(work), _) if !work.is_running() => Delete::Prove(key),
+        (Some(work), _) if is_queued(work) => Delete::Withdraw(key),
+        (Some(_), _) => Delete::AfterCreate(key),
+        (None, Some(absence)) => Delete::Gone(key, absence),
+        (None, None) => Delete::Prove(key),
+    }
+}
+
+fn is_queued(work: &Work) -> bool {
+    work.operation.state() == contract::v1::OperationState::Queued
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machines::{
+        decide::fixtures::{begin, moref, state},
+        vm::fixtures::{key, ours},
+    };
+    use contract::v1::RemovalCause;
+
+    #[test]
+    fn a_delete_removes_waits_withdraws_or_proves() {
+        assert_eq!(delete(&state(None), &key(1)), Delete::Prove(key(1)));
+        let there = state(Some(ours(1, "h")));
+        assert_eq!(delete(&there, &key(1)), Delete::Remove(key(1), moref()));
+        let mut queued = state(None);
+        begin(&mut queued, Verb::Create);
+        assert_eq!(delete(&queued, &key(1)), Delete::Withdraw(key(1)));
+        queued.change_work(&key(1), |work| work.step(Verb::Create));
+        assert_eq!(delete(&queued, &key(1)), Delete::AfterCreate(key(1)));
+        let mut leaving = state(Some(ours(1, "h")));
+        begin(&mut leaving, Verb::Delete);
+        assert_eq!(delete(&leaving, &key(1)), Delete::Keep(key(1)));
+        let absence = Absence::default();
+        leaving.remove_vm(&moref(), absence);
+        leaving.end(&key(1), RemovalCause::Gone, Some(absence));
+        assert_eq!(delete(&leaving, &key(1)), Delete::Gone(key(1), absence));
+    }
+}

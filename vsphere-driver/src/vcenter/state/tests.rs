@@ -1,0 +1,99 @@
+//! What is known, changed step by step.
+
+use super::*;
+use crate::machines::{
+    vm::fixtures::{key, ours},
+    work::fixtures::queued,
+};
+use contract::v1::PowerState;
+
+fn moref() -> MoRef {
+    MoRef::new("VirtualMachine", "vm-1")
+}
+
+fn with_machine() -> State {
+    let mut state = State::default();
+    state.change_vm(&moref(), |vm| *vm = ours(1, "h"));
+    state
+}
+
+#[test]
+fn a_change_is_told_once_and_the_same_again_is_not() {
+    let mut state = with_machine();
+    let first = state.changes.last();
+    state.change_vm(&moref(), |vm| vm.power = PowerState::Off);
+    assert_eq!(state.changes.last(), first);
+    state.change_vm(&moref(), |vm| vm.power = PowerState::On);
+    let machine = state.machine(&Identity::Key(key(1))).expect("there");
+    assert_eq!(
+        (machine.power_state(), machine.revision),
+        (PowerState::On, 2)
+    );
+}
+
+#[test]
+fn a_machine_is_found_by_key_and_by_name_until_it_is_renamed_or_gone() {
+    let mut state = with_machine();
+    let folder = MoRef::new("Folder", "group-v3");
+    assert!(state.by_name(&folder, "pool-n01").is_some());
+    state.change_vm(&moref(), |vm| vm.name = "other".into());
+    assert!(state.by_name(&folder, "pool-n01").is_none());
+    assert!(state.by_key(&key(1)).is_some());
+    state.remove_vm(&moref(), Absence::default());
+    assert!(state.by_name(&folder, "other").is_none());
+    assert!(state.by_key(&key(1)).is_none());
+    assert_eq!(state.absence(&key(1)), Some(Absence::default()));
+}
+
+#[test]
+fn a_machine_whose_mark_is_taken_off_leaves_the_watch_and_stays_in_the_inventory() {
+    let mut state = with_machine();
+    state.change_vm(&moref(), |vm| vm.mark = None);
+    assert!(state.machine(&Identity::Key(key(1))).is_none());
+    assert!(state.vm(&moref()).is_some());
+    let changes = state.changes.since(1, 9).expect("known");
+    assert!(matches!(
+        &changes[..],
+        [(_, crate::changes::Change::Gone(t))] if t.cause() == RemovalCause::LeftFilter
+    ));
+}
+
+#[test]
+fn work_that_ends_after_its_machine_is_gone_leaves_nothing_to_be_told() {
+    let mut state = with_machine();
+    state.begin(&key(1), queued(Verb::PowerOn));
+    state.remove_vm(&moref(), Absence::default());
+    let fault = Fault::default();
+    state.finish(&key(1), |work| work.fail(fault, Timestamp::default()));
+    assert!(state.machine(&Identity::Key(key(1))).is_none());
+    let last = state
+        .changes
+        .since(state.changes.last() - 1, 9)
+        .expect("known");
+    assert!(matches!(
+        &last[..],
+        [(_, crate::changes::Change::Gone(t))] if t.cause() == RemovalCause::Gone
+    ));
+}
+
+#[test]
+fn a_create_ends_what_was_known_of_an_absence() {
+    let mut state = with_machine();
+    state.remove_vm(&moref(), Absence::default());
+    state.begin(&key(1), queued(Verb::Create));
+    assert_eq!(state.absence(&key(1)), None);
+    state.finish(&key(1), |work| {
+        work.fail(Fault::default(), Timestamp::default());
+    });
+    assert!(state.machine(&Identity::Key(key(1))).is_some());
+}
+
+#[test]
+fn losing_sight_of_a_machine_is_not_its_end() {
+    let mut state = with_machine();
+    assert!(state.lose_vm(&moref()));
+    assert!(state.is_missing(&moref()));
+    assert!(state.absence(&key(1)).is_none());
+    state.change_vm(&moref(), |_| {});
+    assert!(!state.is_missing(&moref()));
+}
