@@ -2,6 +2,8 @@
 
 use clap::{CommandFactory as _, Parser, error::ErrorKind};
 use contract::telemetry::{endpoint::Bind, logs::LogFormat};
+use controller::validation::go_duration;
+use jiff::SignedDuration;
 use std::path::PathBuf;
 use tonic::transport::Endpoint;
 use tracing_subscriber::{EnvFilter, filter::ParseError};
@@ -56,6 +58,10 @@ pub(crate) struct Args {
     )]
     pub(crate) lease_duration: u16,
 
+    /// How long a fall of a node pool's number of machines by more than half is held, as in `5m`; `0` never.
+    #[arg(long, env = "SCALE_DOWN_GRACE", default_value = "5m", value_parser = duration)]
+    pub(crate) scale_down_grace: SignedDuration,
+
     /// Identity of this hub towards the driver; by default the UID of the namespace `kube-system`.
     #[arg(long, env = "HUB_ID", value_parser = hub_id)]
     pub(crate) hub_id: Option<String>,
@@ -87,6 +93,11 @@ impl Args {
 
 fn filter(text: &str) -> Result<EnvFilter, ParseError> {
     EnvFilter::builder().parse(text)
+}
+
+fn duration(text: &str) -> Result<SignedDuration, String> {
+    let seconds = go_duration(text).ok_or("expected a duration as in 90s, 5m or 1h30m")?;
+    SignedDuration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
 fn hub_id(text: &str) -> Result<String, String> {

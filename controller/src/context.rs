@@ -3,11 +3,12 @@
 use crate::{
     crd::VMwareNodePoolTemplate,
     driver::{Caller, Driver},
+    hub::Hub,
     link::Links,
     metrics::Metrics,
     reconcile::Memories,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::{
     Client, ResourceExt as _,
     runtime::{
@@ -31,12 +32,16 @@ pub struct Context<D> {
     pub caller: Caller,
     /// The vCenters.
     pub links: Links<D>,
+    /// What others own: node pools, Agents, machines.
+    pub hub: Hub,
     /// What is remembered between reconciliations.
     pub memories: Memories,
     /// Counts what happens.
     pub metrics: Metrics,
     /// Writes events.
     pub recorder: Recorder,
+    /// How long a fall of a node pool's number by more than half is held.
+    pub scale_down_grace: SignedDuration,
     /// Reads the clock; a test passes one that stands still.
     pub now: fn() -> Timestamp,
 }
@@ -52,6 +57,8 @@ pub struct Program {
     pub metrics: Metrics,
     /// Takes the templates that an event of the driver concerns.
     pub wake: UnboundedSender<ObjectRef<VMwareNodePoolTemplate>>,
+    /// How long a fall of a node pool's number by more than half is held.
+    pub scale_down_grace: SignedDuration,
     /// Reads the clock.
     pub now: fn() -> Timestamp,
 }
@@ -77,7 +84,8 @@ impl<D: Driver> Context<D> {
             client,
             caller,
             metrics,
-            wake: _,
+            wake,
+            scale_down_grace,
             now,
         } = program;
         let reporter = Reporter {
@@ -85,6 +93,7 @@ impl<D: Driver> Context<D> {
             instance: None,
         };
         Self {
+            hub: Hub::new(wake),
             links,
             memories: Memories::default(),
             recorder: Recorder::new(client.clone(), reporter),
@@ -92,6 +101,7 @@ impl<D: Driver> Context<D> {
             driver,
             caller,
             metrics,
+            scale_down_grace,
             now,
         }
     }

@@ -33,6 +33,9 @@ pub const PAUSED: &str = "vmware.hcp.open-cluster-management.io/paused";
 /// not be removed.
 pub const ABANDON: &str = "vmware.hcp.open-cluster-management.io/abandon";
 
+/// With the value `true`, the number of machines may fall by more than half at once.
+pub const ALLOW_SCALE_DOWN: &str = "vmware.hcp.open-cluster-management.io/allow-scale-down";
+
 /// The Secret that is read where the template names none.
 pub const DEFAULT_SECRET: &str = "vsphere-credentials";
 

@@ -3,13 +3,17 @@
 pub mod context;
 pub mod crd;
 pub mod credentials;
+mod demand;
 pub mod driver;
 #[cfg(test)]
 mod fixtures;
+pub mod hub;
+pub mod kinds;
 pub mod leader;
 pub mod link;
 pub mod manifests;
 pub mod metrics;
+pub mod pool;
 pub mod reason;
 pub mod reconcile;
 pub mod retry;

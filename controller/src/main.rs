@@ -18,7 +18,7 @@ use controller::{
     metrics::Metrics,
     run::run,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client, ResourceExt as _};
 use prometheus_client::registry::Registry;
@@ -100,6 +100,7 @@ async fn control(args: Args) -> anyhow::Result<()> {
         metrics,
         driver,
         leases,
+        scale_down_grace: args.scale_down_grace,
         stop,
     };
     let outcome = work.lead(Caller { hub_id, epoch }).await;
@@ -116,6 +117,7 @@ struct Work {
     metrics: Metrics,
     driver: GrpcDriver,
     leases: Option<Leases>,
+    scale_down_grace: SignedDuration,
     stop: CancellationToken,
 }
 
@@ -149,6 +151,7 @@ impl Work {
             caller,
             metrics: self.metrics.clone(),
             wake,
+            scale_down_grace: self.scale_down_grace,
             now,
         };
         let context = Arc::new(Context::new(program, self.driver.clone()));

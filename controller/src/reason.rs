@@ -49,8 +49,34 @@ reasons! {
     VCenterChanged,
     /// The template itself says how many machines there shall be.
     TestMode,
-    /// Node pools are not supported yet. Use test mode.
-    NodePoolsUnsupported,
+    /// The node pool says how many machines there shall be.
+    NodePoolFound,
+    /// It is paused: nothing is scaled.
+    NodePoolPaused,
+    /// Node pools are being read. Wait.
+    NodePoolSyncing,
+    /// The hub does not have node pools. Install HyperShift, or use test mode.
+    NodePoolKindMissing,
+    /// The node pool cannot be read. Let the controller get, list and watch it.
+    NodePoolUnreadable,
+    /// The node pool is not for Agents. Take another.
+    NodePoolPlatform,
+    /// There is no such node pool. Create it, or correct `nodePoolRef`.
+    NodePoolNotFound,
+    /// The node pool is gone. Delete the template, too, or create the node pool anew.
+    NodePoolDeleted,
+    /// The node pool is being deleted. Wait.
+    NodePoolDeleting,
+    /// An older template makes the machines of the same node pool. Delete one of the two.
+    Conflict,
+    /// Nobody can be heard who says how many machines there shall be. See `NodePoolFound`.
+    NodePoolNotHeard,
+    /// The template is being deleted, and asks for nothing.
+    TemplateDeleting,
+    /// More than half of the machines would go at once. Permit it, or raise the number again.
+    ScaleDownHeld,
+    /// No change of the number is held.
+    NothingHeld,
     /// Nothing was looked up yet. See `VSphereConnected` and `SpecValid`.
     NotChecked,
     /// Every name in the spec stands for something that can be used.

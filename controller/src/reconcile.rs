@@ -27,9 +27,11 @@ use crate::{
     crd::{
         FINALIZER, VMwareNodePoolTemplate, VMwareNodePoolTemplateSpec, VMwareNodePoolTemplateStatus,
     },
+    demand::{Asking, demand},
     driver::{Driver, Fault, Kind, On},
     link::{Connection, Link, Sight},
-    wish::{Mode, Wish},
+    pool::Pool,
+    wish::Wish,
 };
 use jiff::Timestamp;
 use kube::{
@@ -175,11 +177,12 @@ impl<D: Driver> Work<'_, D> {
         memory.rest_on(&self.wish, &sight);
         self.check(&sight, memory).await;
 
+        let pool = self.ctx.hub.pool(&self.wish);
         let (_, recorded) = memory.status(self.template);
-        let first = plan(&self.seen(&sight, &recorded, memory));
+        let first = plan(&self.seen(&sight, &pool, &recorded, memory));
         if first.record.next_slot != recorded.next_slot || first.record.leaves_more_than(&recorded)
         {
-            let status = report::record_only(&self.seen(&sight, &recorded, memory), &first);
+            let status = report::record_only(&self.seen(&sight, &pool, &recorded, memory), &first);
             self.write(memory, &recorded, &status).await?;
         }
         act::act(self, &sight, &first, memory).await;
@@ -188,15 +191,16 @@ impl<D: Driver> Work<'_, D> {
         let sight = self.look();
         self.count_faults(memory, &sight);
         let (_, old) = memory.status(self.template);
-        let seen = self.seen(&sight, &old, memory);
+        let seen = self.seen(&sight, &pool, &old, memory);
         let next = plan(&seen);
         let plan = next.after(&first, seen.now);
         let status = report::status(&seen, &plan);
-        let finished = plan.finished;
+        let (finished, due) = (plan.finished, seen.demand.wake);
         let again = self.report(memory, &old, &status).await?;
         if let Some(event) = events::farewell(self.wish.ending, &plan.record).filter(|_| finished) {
             self.tell(&event).await;
         }
+        let again = again.into_iter().chain(due).min();
         Ok((finished, next_look(&plan, again, (self.ctx.now)())))
     }
 
@@ -247,24 +251,33 @@ impl<D: Driver> Work<'_, D> {
     fn is_checked(&self, sight: &Sight) -> bool {
         let wish = &self.wish;
         let acting = !wish.paused && !wish.deleting && wish.problems.is_empty();
-        let test = matches!(wish.mode, Mode::Test { .. });
-        acting && test && sight.connection == Connection::Live
+        acting && sight.connection == Connection::Live
     }
 
     fn seen<'a>(
         &'a self,
         sight: &'a Sight,
+        pool: &'a Pool,
         status: &'a VMwareNodePoolTemplateStatus,
         memory: &'a Memory,
     ) -> Seen<'a> {
+        let now = (self.ctx.now)();
+        let asking = Asking {
+            wish: &self.wish,
+            status,
+            grace: self.ctx.scale_down_grace,
+            now,
+        };
         Seen {
             wish: &self.wish,
+            pool,
+            demand: demand(&asking, pool),
             hub_id: &self.ctx.caller.hub_id,
             sight,
             status,
             checks: memory.checks.as_ref(),
             attempts: &memory.attempts,
-            now: (self.ctx.now)(),
+            now,
         }
     }
 

@@ -5,6 +5,7 @@ use crate::{
     crd::VMwareNodePoolTemplate,
     driver::Driver,
     reconcile::{self, error_policy, reconcile},
+    wish::Mode,
 };
 use futures::{Stream, StreamExt as _};
 use kube::{
@@ -46,13 +47,18 @@ pub async fn run<D: Driver>(
                 .combine(predicates::finalizers),
             kube::runtime::PredicateConfig::default(),
         );
-    Controller::for_stream(changes, store)
+    context.hub.templates(store.clone());
+    let acting = context.clone();
+    let controller = Controller::for_stream(changes, store)
         .with_config(Config::default().concurrency(CONCURRENCY))
         .reconcile_on(wake)
         .graceful_shutdown_on(stop)
-        .run(reconcile, error_policy, context)
-        .for_each(async |result| note(result))
-        .await;
+        .run(reconcile, error_policy, acting)
+        .for_each(async |result| note(result));
+    tokio::select! {
+        () = controller => {}
+        () = context.hub.keep(&context.client) => {}
+    }
 }
 
 /// Passes on what can be read. A malformed template is told of, and the others go on.
@@ -98,7 +104,14 @@ fn pass<D: Driver>(
         Event::InitDone => Some(Event::InitDone),
         Event::InitApply(object) => read(object).ok().map(Event::InitApply),
         Event::Apply(object) => match read(object) {
-            Ok(template) => Some(Event::Apply(template)),
+            Ok(template) => {
+                let before = store.get(&ObjectRef::from_obj(&template));
+                let mode = before.map(|before| Mode::of(&before.spec));
+                if mode.as_ref() != Some(&Mode::of(&template.spec)) {
+                    context.hub.wake_rivals(&template);
+                }
+                Some(Event::Apply(template))
+            }
             // What it was before must not be reconciled any more.
             Err(reference) => {
                 let before = store.get(&reference)?;
@@ -113,6 +126,7 @@ fn pass<D: Driver>(
                     "Template is gone"
                 );
                 context.forget(&template);
+                context.hub.wake_rivals(&template);
                 Some(Event::Delete(template))
             }
             Err(reference) => {

@@ -80,6 +80,7 @@ const RULES: &[Rule] = &[
     rule("nodePoolRef.namespace", Demand::SameNamespace),
     rule("vSphereCredentials.namespace", Demand::SameNamespace),
     rule("replicas", between(0, MAX_REPLICAS as i64)),
+    rule("spares", between(0, MAX_REPLICAS as i64)),
     rule("quota.maxVms", between(1, i32::MAX as i64)),
     rule("quota.softMaxVms", between(1, i32::MAX as i64)),
     rule("quota.softMaxVms", Demand::AtMost("quota.maxVms")),
@@ -296,6 +297,8 @@ pub(crate) mod tests {
             ),
             (json!({"replicas": -1}), "replicas"),
             (json!({"replicas": 2001}), "replicas"),
+            (json!({"spares": -1}), "spares"),
+            (json!({"spares": 2001}), "spares"),
             (json!({"quota": {"maxVms": 0}}), "quota.maxVms"),
             (
                 json!({"quota": {"maxVms": 3, "softMaxVms": 4}}),
@@ -347,6 +350,8 @@ pub(crate) mod tests {
         vec![
             json!({}),
             json!({"replicas": 0, "resourcePollingInterval": "1h30m"}),
+            json!({"spares": 0}),
+            json!({"spares": 2000}),
             json!({"quota": null}),
             json!({"quota": {"maxVms": null, "softMaxVms": 2}}),
             json!({"vmTemplate": {"numCPUs": 0, "memoryMB": 16384, "firmware": "bios"}}),

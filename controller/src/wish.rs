@@ -2,13 +2,14 @@
 
 use crate::{
     crd::{
-        ABANDON, AdvancedConfig, AgentIsoType, DEFAULT_SECRET, DeletionPolicy, FINALIZER, PAUSED,
-        VMwareNodePoolTemplate, VmTemplate,
+        ABANDON, ALLOW_SCALE_DOWN, AdvancedConfig, AgentIsoType, DEFAULT_SECRET, DeletionPolicy,
+        FINALIZER, PAUSED, VMwareNodePoolTemplate, VMwareNodePoolTemplateSpec, VmTemplate,
     },
     driver::{ExtraConfig, Firmware, IsoSource, MachineSpec, Owner},
     link::SecretRef,
     validation,
 };
+use jiff::Timestamp;
 use kube::ResourceExt as _;
 use std::time::Duration;
 
@@ -18,9 +19,15 @@ const SHORTEST_INTERVAL: Duration = Duration::from_mins(1);
 
 /// What a template asks for.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and all of them may hold"
+)]
 pub struct Wish {
     /// The template, as the owner of machines.
     pub owner: Owner,
+    /// When the template was made.
+    pub created: Option<Timestamp>,
     /// Generation of the spec that says so.
     pub generation: Option<i64>,
     /// The template is being deleted.
@@ -33,6 +40,10 @@ pub struct Wish {
     pub paused: bool,
     /// Who says how many machines there shall be.
     pub mode: Mode,
+    /// Machines of a node pool beyond those that it asks for.
+    pub spares: i32,
+    /// The number of machines of a node pool may fall by more than half at once.
+    pub may_scale_down: bool,
     /// Never more machines than this.
     pub max: Option<i32>,
     /// To be reported from this many on.
@@ -52,15 +63,17 @@ pub struct Wish {
 }
 
 /// Who says how many machines there shall be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// The template itself.
     Test {
         /// So many.
         replicas: i32,
     },
-    /// A node pool, which is not supported yet.
+    /// A node pool in the template's namespace.
     NodePool {
+        /// Its name.
+        name: String,
         /// The template says a number, too, which does not count.
         replicas_ignored: bool,
     },
@@ -88,21 +101,13 @@ impl Wish {
             uid: template.uid()?,
         };
         let spec = &template.spec;
-        let mode = if spec.test_mode == Some(true) {
-            Mode::Test {
-                replicas: spec.replicas.unwrap_or_default(),
-            }
-        } else {
-            Mode::NodePool {
-                replicas_ignored: spec.replicas.is_some(),
-            }
-        };
         let quota = spec.quota.clone().unwrap_or_default();
         let limits = spec.vm_template.resource_limits.clone().unwrap_or_default();
         let secret = spec.vsphere_credentials.clone().unwrap_or_default();
         let annotated =
             |name: &str| template.annotations().get(name).map(String::as_str) == Some("true");
         Some(Self {
+            created: template.creation_timestamp().map(|time| time.0),
             generation: template.metadata.generation,
             deleting: template.metadata.deletion_timestamp.is_some(),
             finalizer: template.finalizers().iter().any(|name| name == FINALIZER),
@@ -112,7 +117,9 @@ impl Wish {
                 DeletionPolicy::Orphan => Ending::Orphan,
             },
             paused: annotated(PAUSED),
-            mode,
+            mode: Mode::of(spec),
+            spares: spec.spares.unwrap_or_default(),
+            may_scale_down: annotated(ALLOW_SCALE_DOWN),
             max: quota.max_vms.or(limits.max_vms),
             soft_max: quota.soft_max_vms.or(limits.soft_max_vms),
             prefix: given(spec.vm_template.name_prefix.as_ref())
@@ -135,26 +142,34 @@ impl Wish {
         })
     }
 
-    /// How many machines there shall be.
-    pub fn desired(&self) -> i32 {
-        match self.mode {
-            _ if self.deleting => 0,
-            Mode::NodePool { .. } => 0,
-            Mode::Test { replicas } => replicas.min(self.max.unwrap_or(i32::MAX)).max(0),
-        }
-    }
-
-    /// How many machines were asked for, before the quota.
-    pub fn asked(&self) -> i32 {
-        match self.mode {
-            Mode::Test { replicas } => replicas,
-            Mode::NodePool { .. } => 0,
-        }
-    }
-
     /// As the companion calls the template in the tags of its machines.
     pub fn companion_name(&self) -> String {
         format!("{}/{}", self.owner.namespace, self.owner.name)
+    }
+}
+
+// === impl Mode ===
+
+impl Mode {
+    /// Who it is, by this spec.
+    pub fn of(spec: &VMwareNodePoolTemplateSpec) -> Self {
+        if spec.test_mode == Some(true) {
+            return Self::Test {
+                replicas: spec.replicas.unwrap_or_default(),
+            };
+        }
+        Self::NodePool {
+            name: spec.node_pool_ref.name.clone(),
+            replicas_ignored: spec.replicas.is_some(),
+        }
+    }
+
+    /// The node pool, if there is one.
+    pub fn node_pool(&self) -> Option<&str> {
+        match self {
+            Self::Test { .. } => None,
+            Self::NodePool { name, .. } => Some(name),
+        }
     }
 }
 
@@ -254,20 +269,16 @@ mod tests {
     }
 
     #[test]
-    fn the_quota_bounds_what_is_desired_in_either_spelling() {
-        for (change, desired) in [
-            (json!({"replicas": 5}), 5),
-            (json!({"replicas": 5, "quota": {"maxVms": 3}}), 3),
+    fn the_quota_is_read_in_either_spelling() {
+        for (change, max) in [
+            (json!({}), None),
+            (json!({"quota": {"maxVms": 3}}), Some(3)),
             (
-                json!({"replicas": 5, "vmTemplate": {"resourceLimits": {"maxVMs": 2}}}),
-                2,
-            ),
-            (
-                json!({"replicas": 5, "testMode": false, "nodePoolRef": {"name": "p"}}),
-                0,
+                json!({"vmTemplate": {"resourceLimits": {"maxVMs": 2}}}),
+                Some(2),
             ),
         ] {
-            assert_eq!(wish(&change).desired(), desired, "{change}");
+            assert_eq!(wish(&change).max, max, "{change}");
         }
     }
 

@@ -115,6 +115,7 @@ impl Controller {
             },
             metrics: Metrics::default(),
             wake,
+            scale_down_grace: SignedDuration::from_mins(5),
             now,
         };
         let wire = Wire {

@@ -98,6 +98,10 @@ pub struct VMwareNodePoolTemplateSpec {
     /// How many machines to have in test mode, 0 to 2000. Ignored with a NodePool, which says it itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas: Option<i32>,
+    /// Machines to have beyond those that the NodePool asks for, on and ready to be bound, 0 to 2000.
+    /// Absent: 0. Ignored in test mode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spares: Option<i32>,
     /// How often the names in `vmTemplate` are looked up anew, as in `5m`, which is the default. Less
     /// than `1m` is taken as `1m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -107,6 +107,7 @@ impl<D: Driver> Links<D> {
             caller,
             metrics,
             wake,
+            scale_down_grace: _,
             now,
         } = self.program.clone();
         let secrets = Api::<Secret>::namespaced(client, &secret.namespace);

@@ -2,15 +2,16 @@
 
 mod connection;
 mod machines;
+mod node_pool;
 mod resources;
 
 use super::plan::{Hold, Plan, Seen};
-use crate::{crd::PAUSED, driver::Fault, link::Connection, reason::Reason, wish::Mode};
+use crate::{crd::PAUSED, driver::Fault, link::Connection, reason::Reason};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 /// The types of all conditions.
-pub(crate) const CONDITIONS: [&str; 13] = [
+pub(crate) const CONDITIONS: [&str; 14] = [
     "SpecValid",
     "DriverConnected",
     "VSphereConnected",
@@ -22,6 +23,7 @@ pub(crate) const CONDITIONS: [&str; 13] = [
     "VMsCreated",
     "VMsUpToDate",
     "AdoptionRequired",
+    "ScaleDownHeld",
     "Paused",
     "Ready",
 ];
@@ -80,7 +82,7 @@ pub(super) fn verdicts(seen: &Seen<'_>, plan: &Plan, counts: Counts) -> Vec<Verd
         spec_valid(seen),
         connection::driver_connected(seen),
         connection::vsphere_connected(seen, plan),
-        node_pool_found(seen),
+        node_pool::node_pool_found(seen),
         resources::resources_validated(seen),
         resources::resources_available(),
         resources::quota_available(seen),
@@ -90,8 +92,10 @@ pub(super) fn verdicts(seen: &Seen<'_>, plan: &Plan, counts: Counts) -> Vec<Verd
         machines::adoption_required(seen),
     ];
     let ready = ready(seen, plan, counts);
+    let held = node_pool::scale_down_held(seen);
     let paused = seen.wish.paused.then(paused);
-    always.into_iter().chain(paused).chain([ready]).collect()
+    let rest = held.into_iter().chain(paused).chain([ready]);
+    always.into_iter().chain(rest).collect()
 }
 
 /// With times: a condition keeps its own until its status changes.
@@ -129,25 +133,6 @@ fn spec_valid(seen: &Seen<'_>) -> Verdict {
     verdict(type_, Holds::False, Reason::Invalid, message)
 }
 
-fn node_pool_found(seen: &Seen<'_>) -> Verdict {
-    let type_ = "NodePoolFound";
-    match seen.wish.mode {
-        Mode::Test { .. } => verdict(type_, Holds::True, Reason::TestMode, ""),
-        Mode::NodePool { replicas_ignored } => {
-            let ignored = if replicas_ignored {
-                " spec.replicas is ignored without it."
-            } else {
-                ""
-            };
-            let message = format!(
-                "Node pools are not supported yet, and nothing is done for this template. Set \
-                 spec.testMode to true to have spec.replicas machines.{ignored}"
-            );
-            verdict(type_, Holds::Unknown, Reason::NodePoolsUnsupported, message)
-        }
-    }
-}
-
 fn paused() -> Verdict {
     let message = format!("Nothing is made or removed. Take the annotation {PAUSED} off to go on.");
     verdict("Paused", Holds::True, Reason::Paused, message)
@@ -160,21 +145,15 @@ fn ready(seen: &Seen<'_>, plan: &Plan, counts: Counts) -> Verdict {
         current,
         ready,
     } = counts;
-    let pool = plan.hold == Some(Hold::NodePool);
     let blind =
         matches!(plan.hold, Some(Hold::OtherVcenter)) || seen.sight.connection != Connection::Live;
-    if pool || blind {
-        let see = if pool {
-            "NodePoolFound"
+    if blind || seen.demand.is_unsure() {
+        let (reason, see) = if blind {
+            (Reason::NotSeen, "VSphereConnected")
         } else {
-            "VSphereConnected"
+            (Reason::NodePoolNotHeard, "NodePoolFound")
         };
         let message = format!("Last seen: {ready} of {desired} machines are on. See {see}.");
-        let reason = if pool {
-            Reason::NodePoolsUnsupported
-        } else {
-            Reason::NotSeen
-        };
         return verdict(type_, Holds::Unknown, reason, message);
     }
     if (current, ready) == (desired, desired) {
@@ -214,7 +193,6 @@ impl Hold {
     fn reason(self) -> Reason {
         match self {
             Self::Paused => Reason::Paused,
-            Self::NodePool => Reason::NodePoolsUnsupported,
             Self::Invalid => Reason::SpecInvalid,
             Self::NotLive => Reason::NotSeen,
             Self::OtherVcenter => Reason::VCenterChanged,
@@ -225,7 +203,6 @@ impl Hold {
     fn message(self) -> &'static str {
         match self {
             Self::Paused => "The template is paused. See Paused.",
-            Self::NodePool => "Node pools are not supported yet. See NodePoolFound.",
             Self::Invalid => "The spec is not valid. See SpecValid.",
             Self::NotLive => "vCenter cannot be looked at. See VSphereConnected.",
             Self::OtherVcenter => "The machines are in another vCenter. See VSphereConnected.",

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 const NOTE: usize = 1024;
 
 /// Condition, its status, and reason of the event that tells of it: the companion's word, if it has one.
-const TOLD: [(&str, &str, &str); 8] = [
+const TOLD: [(&str, &str, &str); 9] = [
     ("SpecValid", "False", "SpecInvalid"),
     ("VSphereConnected", "False", "VSphereConnectionError"),
     ("DriverConnected", "False", "DriverConnectionError"),
@@ -25,6 +25,7 @@ const TOLD: [(&str, &str, &str); 8] = [
     ("VMsUpToDate", "False", "VMsOutOfDate"),
     ("AdoptionRequired", "True", "AdoptionRequired"),
     ("Paused", "True", "Paused"),
+    ("ScaleDownHeld", "True", "ScaleDownHeld"),
 ];
 
 /// The events of the change from `old` to `new`.
@@ -70,7 +71,10 @@ fn of_condition(condition: &Condition) -> Option<Event> {
         ("VSphereConnected", "False", "CredentialsNotFound" | "CredentialsInvalid") => {
             "CredentialsError"
         }
-        ("QuotaAvailable", "False", reason) => reason,
+        ("QuotaAvailable" | "NodePoolFound", "False", reason) => reason,
+        ("NodePoolFound", "Unknown", "NodePoolUnreadable" | "NodePoolKindMissing") => {
+            "NodePoolError"
+        }
         ("VMsCreated", "False", "Reconciling") => return None,
         ("VMsCreated", "False", _) => "VMReconciliationError",
         (type_, status, _) => {

@@ -7,18 +7,22 @@ use super::{
 };
 use crate::{
     crd::{VMwareNodePoolTemplateStatus, VmStatus},
+    demand::Demand,
     driver::{Fault, Machine, MachineRef, Power, State},
     link::{Connection, Sight},
-    wish::{Ending, Mode, Wish},
+    pool::Pool,
+    wish::{Ending, Wish},
 };
 use contract::v1::Reason;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 
 /// All that a decision rests on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Seen<'a> {
     pub(crate) wish: &'a Wish,
+    pub(crate) pool: &'a Pool,
+    pub(crate) demand: Demand,
     pub(crate) hub_id: &'a str,
     pub(crate) sight: &'a Sight,
     pub(crate) status: &'a VMwareNodePoolTemplateStatus,
@@ -49,8 +53,6 @@ pub(super) struct Plan {
 pub(super) enum Hold {
     /// Its annotation says so.
     Paused,
-    /// Its machines are a node pool's.
-    NodePool,
     /// Its spec is not valid.
     Invalid,
     /// What is seen is not complete and live.
@@ -91,7 +93,10 @@ pub(super) fn plan(seen: &Seen<'_>) -> Plan {
     };
     if hold.is_none() && !plan.finished {
         plan.skip_taken(seen);
-        plan.scale(seen);
+        // Who cannot be heard asks for nothing.
+        if seen.demand.held().is_none() {
+            plan.scale(seen);
+        }
         plan.assign(seen);
     }
     plan
@@ -100,10 +105,8 @@ pub(super) fn plan(seen: &Seen<'_>) -> Plan {
 /// Whether the companion's, or anybody else's, prevents everything.
 fn hold(seen: &Seen<'_>, record: &Record) -> Option<Hold> {
     let Seen { wish, sight, .. } = seen;
-    let node_pool = matches!(wish.mode, Mode::NodePool { .. });
     match () {
         () if wish.paused => Some(Hold::Paused),
-        () if node_pool && !wish.deleting => Some(Hold::NodePool),
         () if !wish.problems.is_empty() && !wish.deleting => Some(Hold::Invalid),
         () if sight.connection != Connection::Live => Some(Hold::NotLive),
         () if is_elsewhere(seen, record) => Some(Hold::OtherVcenter),
@@ -271,7 +274,7 @@ impl Plan {
     /// Gives out slots, or chooses those that are to go.
     fn scale(&mut self, seen: &Seen<'_>) {
         let owner = &seen.sight.owner;
-        let desired = usize::try_from(seen.wish.desired()).unwrap_or_default();
+        let desired = usize::try_from(seen.demand.desired).unwrap_or_default();
         let counted: Vec<_> = self
             .record
             .entries
@@ -291,7 +294,11 @@ impl Plan {
             max.saturating_sub(self.record.entries.len())
         });
         let missing = desired.saturating_sub(have).min(room);
-        for slot in victims(counted, have.saturating_sub(desired)) {
+        // A node is never taken from its cluster because of a number.
+        let free = counted
+            .into_iter()
+            .filter(|(_, entry, _)| !seen.pool.may_be_bound(entry));
+        for slot in victims(free.collect(), have.saturating_sub(desired)) {
             if let Some(entry) = self.record.entries.get_mut(&slot) {
                 entry.phase = DELETING.into();
             }

@@ -40,7 +40,7 @@ pub(super) fn status(seen: &Seen<'_>, plan: &Plan) -> VMwareNodePoolTemplateStat
         })
         .collect();
     let counts = Counts {
-        desired: seen.wish.desired(),
+        desired: seen.demand.desired,
         current: count(&entries, |entry| !entry.moref.is_empty()),
         ready: count(&entries, |entry| {
             entry.power_state == "poweredOn" && !entry.moref.is_empty()

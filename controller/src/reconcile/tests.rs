@@ -277,14 +277,11 @@ async fn a_paused_template_is_followed_and_not_acted_upon() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_pool_is_not_served_yet_and_that_is_said() {
+async fn a_node_pool_that_is_not_read_yet_is_waited_for() {
     let change = json!({"replicas": 2, "testMode": false, "nodePoolRef": {"name": "pool"}});
     let mut hub = Hub::new(&change);
-    hub.until(
-        "said",
-        has("NodePoolFound", "Unknown", "NodePoolsUnsupported"),
-    )
-    .await;
+    hub.until("said", has("NodePoolFound", "Unknown", "NodePoolSyncing"))
+        .await;
     hub.until("connected", has("VSphereConnected", "True", "Connected"))
         .await;
     assert!(hub.driver.slots().is_empty());

@@ -34,6 +34,10 @@ pub(super) fn vms_created(seen: &Seen<'_>, plan: &Plan) -> Verdict {
     let blocked = seen.checks.and_then(obstacle);
     match (plan.hold, call, failed.first(), blocked) {
         (Some(hold), ..) => verdict(type_, Holds::Unknown, hold.reason(), hold.message()),
+        (None, None, None, _) if seen.demand.is_unsure() => {
+            let message = "Nobody can be heard who says how many. See NodePoolFound.";
+            verdict(type_, Holds::Unknown, Reason::NodePoolNotHeard, message)
+        }
         (None, Some(fault), ..) => by_fault(type_, Holds::False, fault),
         (None, None, Some(fault), _) => {
             let message = format!("{} machines: {}", failed.len(), fault.message);
@@ -43,7 +47,7 @@ pub(super) fn vms_created(seen: &Seen<'_>, plan: &Plan) -> Verdict {
             };
             by_fault(type_, Holds::False, &fault)
         }
-        (None, None, None, Some(fault)) if seen.wish.desired() > 0 => {
+        (None, None, None, Some(fault)) if seen.demand.desired > 0 => {
             by_fault(type_, Holds::False, fault)
         }
         _ => match missing.count() {

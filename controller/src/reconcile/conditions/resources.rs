@@ -38,7 +38,7 @@ pub(super) fn resources_available() -> Verdict {
 
 pub(super) fn quota_available(seen: &Seen<'_>) -> Verdict {
     let type_ = "QuotaAvailable";
-    let (asked, max, soft) = (seen.wish.asked(), seen.wish.max, seen.wish.soft_max);
+    let (asked, max, soft) = (seen.demand.asked, seen.wish.max, seen.wish.soft_max);
     match (max, soft) {
         (Some(max), _) if asked > max => {
             let message = format!(
@@ -53,6 +53,13 @@ pub(super) fn quota_available(seen: &Seen<'_>) -> Verdict {
                  quota.softMaxVms, or plan for more."
             );
             verdict(type_, Holds::False, Reason::ApproachingQuota, message)
+        }
+        (None, _) if asked > MAX_REPLICAS => {
+            let message = format!(
+                "{asked} machines are asked for, and {MAX_REPLICAS} are the most of one template. \
+                 Take several node pools, with a template each."
+            );
+            verdict(type_, Holds::False, Reason::MaxVmsReached, message)
         }
         (None, None) => {
             let message = format!("No quota is set; {MAX_REPLICAS} machines are the most.");

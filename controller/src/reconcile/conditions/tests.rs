@@ -5,16 +5,20 @@ use crate::{
     credentials::InvalidSecret,
     driver::{Placement, Retry, State},
     fixtures::{checks, fault, world::World},
+    hub::Sought,
+    kinds::node_pool::NodePool,
     link::Connection,
     reconcile::{attempts::Work, checks::Checks, plan::plan},
+    wish::Mode,
 };
+use std::sync::Arc;
 
 /// Status and reason of one condition.
 fn of(world: &World, type_: &str) -> (Holds, &'static str) {
     let seen = world.seen();
     let plan = plan(&seen);
     let counts = Counts {
-        desired: seen.wish.desired(),
+        desired: seen.demand.desired,
         current: 1,
         ready: 1,
     };
@@ -252,10 +256,85 @@ fn only_a_change_of_the_status_moves_the_time() {
     assert_eq!(turned[0].last_transition_time, Time(at(3)));
 }
 
+fn of_pool() -> Mode {
+    Mode::NodePool {
+        name: "workers".into(),
+        replicas_ignored: false,
+    }
+}
+
+#[test]
+fn a_node_pool_is_told_of_and_where_nobody_is_heard_nothing_is_said_to_be_ready() {
+    use Holds::{False, True, Unknown};
+    let found = |change: fn(&mut NodePool)| {
+        let mut pool = NodePool::default();
+        pool.spec.platform.type_ = Some("Agent".into());
+        pool.spec.replicas = Some(1);
+        change(&mut pool);
+        Sought::Found(Arc::new(pool))
+    };
+    let ready = (True, "AllReady");
+    let unsure = (Unknown, "NodePoolNotHeard");
+    for (node_pool, expected, is_ready) in [
+        (found(|_| ()), (True, "NodePoolFound"), ready),
+        (
+            found(|pool| pool.spec.paused_until = Some("true".into())),
+            (True, "NodePoolPaused"),
+            ready,
+        ),
+        (
+            found(|pool| pool.spec.platform.type_ = Some("AWS".into())),
+            (False, "NodePoolPlatform"),
+            unsure,
+        ),
+        (
+            found(|pool| pool.meta.deleting = true),
+            (False, "NodePoolDeleting"),
+            (False, "NotAllReady"),
+        ),
+        (
+            Sought::Absent,
+            (False, "NodePoolDeleted"),
+            (False, "NotAllReady"),
+        ),
+        (Sought::Syncing, (Unknown, "NodePoolSyncing"), unsure),
+        (
+            Sought::KindMissing,
+            (Unknown, "NodePoolKindMissing"),
+            unsure,
+        ),
+        (
+            Sought::Unreadable("forbidden".into()),
+            (Unknown, "NodePoolUnreadable"),
+            unsure,
+        ),
+    ] {
+        let mut world = running(1, &[1]);
+        world.status.desired_replicas = Some(1);
+        world.wish.mode = of_pool();
+        world.pool.node_pool = node_pool;
+        assert_eq!(of(&world, "NodePoolFound"), expected);
+        assert_eq!(of(&world, "Ready"), is_ready, "{expected:?}");
+        assert_eq!(of(&world, "ScaleDownHeld"), (False, "NothingHeld"));
+    }
+}
+
+#[test]
+fn a_fall_that_is_held_is_told_with_the_way_out() {
+    let mut world = running(1, &[1, 2, 3, 4]);
+    world.status.desired_replicas = Some(4);
+    world.wish.mode = of_pool();
+    let mut pool = NodePool::default();
+    pool.spec.platform.type_ = Some("Agent".into());
+    world.pool.node_pool = Sought::Found(Arc::new(pool));
+    assert_eq!(of(&world, "ScaleDownHeld"), (Holds::True, "ScaleDownHeld"));
+}
+
 #[test]
 fn every_condition_is_in_the_list() {
     let mut world = running(1, &[]);
     world.wish.paused = true;
+    world.wish.mode = of_pool();
     let seen = world.seen();
     let counts = Counts {
         desired: 1,

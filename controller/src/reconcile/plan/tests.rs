@@ -4,9 +4,13 @@ use super::*;
 use crate::{
     driver::Retry,
     fixtures::{fault, world::World},
+    hub::Sought,
+    kinds::agent::Agent,
     link::OwnerView,
     reconcile::record::PENDING,
+    wish::Mode,
 };
+use std::sync::Arc;
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -196,13 +200,8 @@ fn what_was_chosen_to_go_goes_even_if_more_are_wanted_now() {
 #[test]
 fn nothing_is_done_where_something_holds() {
     type Spoil = fn(&mut World);
-    let spoil: [(Hold, Spoil); 6] = [
+    let spoil: [(Hold, Spoil); 5] = [
         (Hold::Paused, |world| world.wish.paused = true),
-        (Hold::NodePool, |world| {
-            world.wish.mode = Mode::NodePool {
-                replicas_ignored: false,
-            };
-        }),
         (Hold::Invalid, |world| {
             world.wish.problems = vec!["broken".into()];
         }),
@@ -224,6 +223,44 @@ fn nothing_is_done_where_something_holds() {
             assert_eq!(plan.hold, Some(hold));
             assert_eq!((plan.ensure, plan.delete), (vec![], vec![]), "{hold:?}");
         }
+    }
+}
+
+/// An Agent of the machine of this slot.
+fn agent(world: &mut World, slot: i32, bound: bool) -> Arc<Agent> {
+    let mut agent = Agent::default();
+    agent.spec.cluster_deployment_name = bound.then(Default::default);
+    agent.status.inventory.system_vendor.serial_number =
+        Some(world.entry(slot).serial_number.clone());
+    Arc::new(agent)
+}
+
+#[test]
+fn a_node_is_never_removed_because_of_a_number() {
+    for deleting in [false, true] {
+        let mut world = World::new(0, &running(&[1, 2, 3]));
+        world.wish.deleting = deleting;
+        let (bound, free) = (agent(&mut world, 3, true), agent(&mut world, 2, false));
+        world.pool.agents = Sought::Found(vec![bound, free]);
+        assert_eq!(world.steps(), (vec![], vec![1, 2]), "deleting: {deleting}");
+        world.pool.agents = Sought::Unreadable("forbidden".into());
+        assert_eq!(world.steps(), (vec![], vec![]), "nobody could look");
+    }
+}
+
+#[test]
+fn nothing_scales_where_nobody_is_heard_but_what_was_begun_goes_on() {
+    let pool = Mode::NodePool {
+        name: "workers".into(),
+        replicas_ignored: false,
+    };
+    for node_pool in [Sought::Syncing, Sought::KindMissing] {
+        let mut world = World::new(0, &running(&[1, 2, 3])).pending(4);
+        world.wish.mode = pool.clone();
+        world.pool.node_pool = node_pool;
+        world.status.desired_replicas = Some(9);
+        world.entry(3).phase = DELETING.into();
+        assert_eq!(world.steps(), (vec![4], vec![3]));
     }
 }
 
@@ -338,7 +375,7 @@ fn a_template_goes_only_when_nothing_of_it_can_be_left() {
     let companions = &mut companion.sight.owner.companions;
     companions.insert("pool-n01".into());
     let kept = World::new(1, &running(&[1])).gone();
-    for (why, world, finished) in [
+    for (why, world, finished) in vec![
         ("not deleted", kept, false),
         ("a machine is there", used(), false),
         ("proved gone", used().gone(), true),

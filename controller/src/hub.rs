@@ -1,0 +1,323 @@
+//! What is known of the kinds that others own: node pools, hosted clusters, Agents, machines.
+//!
+//! One watch for each kind, whichever templates there are. A kind that the hub lacks is picked up when it
+//! appears; test mode needs none of them.
+
+mod definition;
+mod keeper;
+mod shelf;
+mod wakes;
+
+pub use shelf::Availability;
+
+use crate::{
+    crd::VMwareNodePoolTemplate,
+    kinds::{
+        Foreign, Kind, View,
+        agent::AgentSpec,
+        agent_machine::AgentMachineSpec,
+        hosted_cluster::HostedClusterSpec,
+        infra_env::InfraEnvSpec,
+        machine::{MachineDeploymentSpec, MachineSetSpec, MachineSpec},
+        node_pool::{NodePool, NodePoolSpec},
+    },
+    pool::{self, Places, Pool, Rival, elder, of_machines},
+    wish::Wish,
+};
+use futures::FutureExt as _;
+use keeper::Keeper;
+use kube::{
+    Client,
+    runtime::reflector::{ObjectRef, Store},
+};
+use shelf::{Contents, Key, Shelf};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
+use tokio::sync::mpsc::UnboundedSender;
+use wakes::Concerned;
+
+/// What is known of foreign kinds, by one watch each.
+pub struct Hub {
+    node_pools: Shelf<NodePoolSpec>,
+    hosted_clusters: Shelf<HostedClusterSpec>,
+    agents: Shelf<AgentSpec>,
+    infra_envs: Shelf<InfraEnvSpec>,
+    agent_machines: Shelf<AgentMachineSpec>,
+    machines: Shelf<MachineSpec>,
+    machine_deployments: Shelf<MachineDeploymentSpec>,
+    machine_sets: Shelf<MachineSetSpec>,
+    templates: OnceLock<Store<VMwareNodePoolTemplate>>,
+    wake: UnboundedSender<ObjectRef<VMwareNodePoolTemplate>>,
+}
+
+/// What is known of one object.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Sought<T> {
+    /// Its kind is being read.
+    Syncing,
+    /// The hub does not have its kind.
+    KindMissing,
+    /// It cannot be read, for this reason.
+    Unreadable(String),
+    /// It is not there.
+    #[default]
+    Absent,
+    /// It is there.
+    Found(T),
+}
+
+// === impl Hub ===
+
+impl Hub {
+    /// Nothing is known yet. Whom a change concerns is sent to `wake`.
+    pub fn new(wake: UnboundedSender<ObjectRef<VMwareNodePoolTemplate>>) -> Self {
+        Self {
+            node_pools: Shelf::default(),
+            hosted_clusters: Shelf::default(),
+            agents: Shelf::default(),
+            infra_envs: Shelf::default(),
+            agent_machines: Shelf::default(),
+            machines: Shelf::default(),
+            machine_deployments: Shelf::default(),
+            machine_sets: Shelf::default(),
+            templates: OnceLock::new(),
+            wake,
+        }
+    }
+
+    /// All templates of the hub are in this store.
+    pub fn templates(&self, store: Store<VMwareNodePoolTemplate>) {
+        // Told once, by who runs the reconciler.
+        let _ = self.templates.set(store);
+    }
+
+    /// Follows all kinds. Never returns.
+    pub async fn keep(&self, client: &Client) {
+        fn keeper<'a, S: Foreign>(
+            hub: &'a Hub,
+            client: &'a Client,
+            shelf: &'a Shelf<S>,
+        ) -> Keeper<'a, S> {
+            Keeper { hub, client, shelf }
+        }
+        // Each is large, and made once.
+        futures::join!(
+            keeper(self, client, &self.node_pools).keep().boxed(),
+            keeper(self, client, &self.hosted_clusters).keep().boxed(),
+            keeper(self, client, &self.agents).keep().boxed(),
+            keeper(self, client, &self.infra_envs).keep().boxed(),
+            keeper(self, client, &self.agent_machines).keep().boxed(),
+            keeper(self, client, &self.machines).keep().boxed(),
+            keeper(self, client, &self.machine_deployments)
+                .keep()
+                .boxed(),
+            keeper(self, client, &self.machine_sets).keep().boxed(),
+        );
+    }
+
+    /// What is known of the pool of a template.
+    pub fn pool(&self, wish: &Wish) -> Pool {
+        let Some(name) = wish.mode.node_pool() else {
+            return self.no_pool();
+        };
+        let namespace = &wish.owner.namespace;
+        let node_pool = self.node_pools.lock().one(namespace, name);
+        let places = self.places(namespace, &node_pool);
+        let plane = places.control_plane.as_deref();
+        let id = format!("{namespace}/{name}");
+        let machines = self
+            .machines
+            .lock()
+            .many(plane, |machine| machine.is_of(&id));
+        let hosts = self.agent_machines.lock().many(plane, |_| true);
+        Pool {
+            replicas: plane.map_or(Sought::Absent, |plane| self.replicas(plane, name)),
+            agent_machines: of_machines(hosts, &machines),
+            machines,
+            agents: self.agents.lock().many(places.agents.as_deref(), |_| true),
+            elder: elder(&self.rivals(namespace, name), &wish.owner.uid),
+            node_pool,
+            places,
+        }
+    }
+
+    /// In test mode nothing is asked. But a template that was of a node pool before may have machines that
+    /// are nodes.
+    fn no_pool(&self) -> Pool {
+        let agents = self.agents.lock().many(None, |_| true);
+        Pool {
+            agents: match agents {
+                Sought::Found(agents) => Sought::Found(agents),
+                // Test mode needs none of the kinds.
+                Sought::Syncing | Sought::KindMissing | Sought::Unreadable(_) | Sought::Absent => {
+                    Sought::Absent
+                }
+            },
+            ..Pool::default()
+        }
+    }
+
+    /// Wakes the other templates of the node pool of `template`: who of them acts may have changed.
+    pub fn wake_rivals(&self, template: &VMwareNodePoolTemplate) {
+        let Some(me) = Rival::of(template) else {
+            return;
+        };
+        for rival in self.rivals(&me.namespace, &me.node_pool) {
+            if rival.uid != me.uid {
+                self.wake(&rival);
+            }
+        }
+    }
+
+    /// Where the machines and Agents of a node pool are.
+    fn places(&self, namespace: &str, node_pool: &Sought<Arc<NodePool>>) -> Places {
+        let Sought::Found(node_pool) = node_pool else {
+            return Places::default();
+        };
+        let Some(cluster) = &node_pool.spec.cluster_name else {
+            return Places::default();
+        };
+        let control_plane = pool::control_plane(namespace, cluster);
+        let cluster = self.hosted_clusters.lock().one(namespace, cluster);
+        let agents = match &cluster {
+            Sought::Found(cluster) => pool::agent_namespace(cluster).or_else(|| {
+                let made = self.infra_envs.lock().many(None, |made| {
+                    [namespace, &control_plane].contains(&made.meta.namespace.as_str())
+                });
+                pool::only_namespace(&made)
+            }),
+            _ => None,
+        };
+        Places {
+            control_plane: Some(control_plane),
+            agents,
+        }
+    }
+
+    /// How many machines Cluster API shall make for a node pool.
+    fn replicas(&self, plane: &str, name: &str) -> Sought<i32> {
+        let deployment = self.machine_deployments.lock().one(plane, name);
+        let replicas = deployment.and_then(|it| it.spec.replicas.filter(|_| !it.meta.deleting));
+        match replicas {
+            // A pool that is upgraded in place has a set instead.
+            Sought::Absent | Sought::KindMissing => {
+                let set = self.machine_sets.lock().one(plane, name);
+                set.and_then(|it| it.spec.replicas.filter(|_| !it.meta.deleting))
+            }
+            replicas => replicas,
+        }
+    }
+
+    /// All templates of a node pool.
+    fn rivals(&self, namespace: &str, node_pool: &str) -> Vec<Rival> {
+        let mut rivals = self.members();
+        rivals.retain(|rival| rival.namespace == namespace && rival.node_pool == node_pool);
+        rivals
+    }
+
+    /// All templates of node pools.
+    fn members(&self) -> Vec<Rival> {
+        let templates = self.templates.get().map(Store::state).unwrap_or_default();
+        let members = templates.iter().filter_map(|template| Rival::of(template));
+        members.collect()
+    }
+
+    /// Wakes all templates of node pools.
+    fn wake_all(&self) {
+        for member in self.members() {
+            self.wake(&member);
+        }
+    }
+
+    /// Wakes the templates that these objects of a kind concern.
+    fn wake_for(&self, kind: Kind, changed: &[Key]) {
+        if changed.is_empty() {
+            return;
+        }
+        for member in self.members() {
+            let (namespace, name) = (&member.namespace, &member.node_pool);
+            let node_pool = self.node_pools.lock().one(namespace, name);
+            let places = self.places(namespace, &node_pool);
+            let concerned = Concerned {
+                namespace,
+                node_pool: name,
+                places: &places,
+            };
+            if changed.iter().any(|key| concerned.by(kind, key)) {
+                self.wake(&member);
+            }
+        }
+    }
+
+    fn wake(&self, member: &Rival) {
+        let reference = ObjectRef::new(&member.name).within(&member.namespace);
+        // Nobody listens any more at the end.
+        let _ = self.wake.send(reference);
+    }
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub").finish_non_exhaustive()
+    }
+}
+
+// === impl Sought ===
+
+impl<T> Sought<T> {
+    /// A part of what was found; absent if it lacks that.
+    pub(crate) fn and_then<U>(self, part: impl FnOnce(T) -> Option<U>) -> Sought<U> {
+        match self {
+            Self::Syncing => Sought::Syncing,
+            Self::KindMissing => Sought::KindMissing,
+            Self::Unreadable(why) => Sought::Unreadable(why),
+            Self::Absent => Sought::Absent,
+            Self::Found(found) => part(found).map_or(Sought::Absent, Sought::Found),
+        }
+    }
+
+    /// What was found.
+    pub fn found(&self) -> Option<&T> {
+        match self {
+            Self::Found(found) => Some(found),
+            Self::Syncing | Self::KindMissing | Self::Unreadable(_) | Self::Absent => None,
+        }
+    }
+}
+
+// === impl Contents ===
+
+impl<S: Foreign> Contents<S> {
+    /// Why nothing can be said of the objects of the kind, if that is so.
+    fn looked<T>(&self, seen: impl FnOnce() -> Sought<T>) -> Sought<T> {
+        match self.availability() {
+            Availability::Syncing => Sought::Syncing,
+            Availability::Missing => Sought::KindMissing,
+            Availability::Unreadable(why) => Sought::Unreadable(format!("{}: {why}", S::KIND)),
+            Availability::Live => seen(),
+        }
+    }
+
+    fn one(&self, namespace: &str, name: &str) -> Sought<Arc<View<S>>> {
+        self.looked(|| match self.get(namespace, name) {
+            None => Sought::Absent,
+            Some(object) => match &object.malformed {
+                Some(why) => Sought::Unreadable(format!("{}: {why}", S::KIND)),
+                None => Sought::Found(object),
+            },
+        })
+    }
+
+    fn many(
+        &self,
+        namespace: Option<&str>,
+        is_meant: impl Fn(&View<S>) -> bool,
+    ) -> Sought<Vec<Arc<View<S>>>> {
+        self.looked(|| {
+            let meant = self.within(namespace).filter(|object| is_meant(object));
+            Sought::Found(meant.cloned().collect())
+        })
+    }
+}

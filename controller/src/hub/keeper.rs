@@ -1,0 +1,265 @@
+//! Keeps the shelf of one kind: the only place that reads foreign kinds.
+//!
+//! An object that goes away is believed only when the hub still has its kind: who removes a kind removes all
+//! objects of it, and asked for no machine to go. As definition and objects are told of by two watches,
+//! of which either may be late, the hub itself is asked whenever something is taken away.
+
+use super::{
+    Hub,
+    definition::{self, Definition},
+    shelf::{Availability, Shelf},
+};
+use crate::kinds::{Foreign, Kind, Told, View};
+use futures::{
+    StreamExt as _,
+    stream::{BoxStream, pending},
+};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::{
+    Api, Client,
+    core::PartialObjectMeta,
+    runtime::{
+        WatchStreamExt as _,
+        watcher::{self, Event, watcher},
+    },
+};
+use std::{pin::pin, time::Duration};
+
+/// Before a kind that cannot be read is tried again.
+const AGAIN: Duration = Duration::from_secs(5);
+/// An Agent with its inventory may have 100 KiB: no more of them than this are in memory at once.
+const PAGE: u32 = 100;
+/// Events that are taken in at once.
+const BATCH: usize = 500;
+
+/// Definitions are large; that one has changed is all that is watched.
+type Watched = PartialObjectMeta<CustomResourceDefinition>;
+type Batch<S> = Vec<watcher::Result<Event<Told<S>>>>;
+
+/// Why a kind cannot be followed any further.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    /// Its definition cannot be read.
+    #[error("reading the definition")]
+    Definition(#[source] kube::Error),
+    /// Its definition cannot be watched.
+    #[error("watching the definition")]
+    Watch(#[source] watcher::Error),
+    /// Its objects cannot be listed or watched.
+    #[error("watching the objects")]
+    Objects(#[source] watcher::Error),
+    /// A watch has ended, which none does.
+    #[error("the watch has ended")]
+    Ended,
+}
+
+/// Keeps the shelf of one kind.
+pub(super) struct Keeper<'a, S: Foreign> {
+    pub(super) hub: &'a Hub,
+    pub(super) client: &'a Client,
+    pub(super) shelf: &'a Shelf<S>,
+}
+
+/// What is followed of a kind that the hub has.
+struct Followed<S: Foreign> {
+    version: Option<&'static str>,
+    objects: BoxStream<'static, Batch<S>>,
+}
+
+// === impl Keeper ===
+
+impl<S: Foreign> Keeper<'_, S> {
+    /// Follows the kind, whether the hub has it or not. Never returns.
+    pub(super) async fn keep(self) {
+        loop {
+            let Err(error) = self.follow().await;
+            let kind = S::KIND;
+            let error = format!("{:#}", anyhow::Error::new(error));
+            if self.turn(Availability::Unreadable(error.clone())) {
+                tracing::warn!(%kind, error, "Kind cannot be read");
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    async fn follow(&self) -> Result<std::convert::Infallible, Error> {
+        let definitions = Api::<Watched>::all(self.client.clone());
+        let named = format!("metadata.name={}", S::KIND.definition());
+        let changes = watcher(definitions, watcher::Config::default().fields(&named));
+        let mut changes = pin!(changes.default_backoff());
+        let mut followed = Followed::nothing();
+        loop {
+            tokio::select! {
+                change = changes.next() => {
+                    let change = change.ok_or(Error::Ended)?;
+                    if Self::tells_of_definition(change)? {
+                        self.look(&mut followed).await?;
+                    }
+                }
+                batch = followed.objects.next() => {
+                    self.take_in(batch.ok_or(Error::Ended)?, &mut followed).await?;
+                }
+            }
+        }
+    }
+
+    /// Whether the definition is another one than before.
+    fn tells_of_definition(change: watcher::Result<Event<Watched>>) -> Result<bool, Error> {
+        match change {
+            Ok(Event::Init | Event::InitApply(_)) => Ok(false),
+            Ok(Event::InitDone | Event::Apply(_) | Event::Delete(_)) => Ok(true),
+            Err(error) => {
+                note(S::KIND, error).map_err(Error::Watch)?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Asks the hub for the kind, and follows its objects if it has it. Whether it has.
+    async fn look(&self, followed: &mut Followed<S>) -> Result<bool, Error> {
+        let definition = definition::look(self.client, S::KIND).await;
+        match definition.map_err(Error::Definition)? {
+            Definition::Absent => {
+                *followed = Followed::nothing();
+                self.turn(Availability::Missing);
+                Ok(false)
+            }
+            Definition::Served(version) => {
+                if followed.version != Some(version) {
+                    *followed = Followed::objects(self.client, version);
+                    self.turn(Availability::Syncing);
+                }
+                Ok(true)
+            }
+        }
+    }
+
+    async fn take_in(&self, batch: Batch<S>, followed: &mut Followed<S>) -> Result<(), Error> {
+        let mut events = Vec::with_capacity(batch.len());
+        for told in batch {
+            match told {
+                Ok(event) => events.push(viewed(event)),
+                Err(error) => note(S::KIND, error).map_err(Error::Objects)?,
+            }
+        }
+        let away = {
+            let known = self.shelf.lock();
+            events.iter().any(|event| known.takes_away(event))
+        };
+        if away {
+            let version = followed.version;
+            if !self.look(followed).await? || followed.version != version {
+                return Ok(());
+            }
+        }
+        let (changed, turned) = {
+            let mut known = self.shelf.lock();
+            let before = known.availability().clone();
+            let changed: Vec<_> = events.into_iter().flat_map(|it| known.apply(it)).collect();
+            (changed, before != *known.availability())
+        };
+        if turned {
+            self.hub.wake_all();
+        } else {
+            self.hub.wake_for(S::KIND, &changed);
+        }
+        Ok(())
+    }
+
+    /// The kind is so from now on; whether it was not before.
+    fn turn(&self, availability: Availability) -> bool {
+        let turned = self.shelf.lock().turn(availability);
+        if turned {
+            self.hub.wake_all();
+        }
+        turned
+    }
+}
+
+/// Passes an error on that the same watch will not get over.
+fn note(kind: Kind, error: watcher::Error) -> Result<(), watcher::Error> {
+    if is_refused(&error) {
+        return Err(error);
+    }
+    let error = format!("{:#}", anyhow::Error::new(error));
+    tracing::debug!(%kind, error, "Watch was interrupted");
+    Ok(())
+}
+
+/// A watch that is refused goes on in silence once it is permitted: nobody could tell.
+fn is_refused(error: &watcher::Error) -> bool {
+    use watcher::Error::{
+        InitialListFailed, NoResourceVersion, WatchError, WatchFailed, WatchStartFailed,
+    };
+    let code = match error {
+        InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) => match error {
+            kube::Error::Api(status) => status.code,
+            _ => return false,
+        },
+        WatchError(status) => status.code,
+        NoResourceVersion => return true,
+    };
+    matches!(code, 401 | 403 | 404 | 405)
+}
+
+fn viewed<S: Foreign>(event: Event<Told<S>>) -> Event<View<S>> {
+    let view = |told: Told<S>| {
+        let view = View::of(told);
+        if let Some(error) = &view.malformed {
+            let (kind, meta) = (S::KIND, &view.meta);
+            let (name, namespace) = (&meta.name, &meta.namespace);
+            tracing::warn!(%kind, name, namespace, error, "Object cannot be read");
+        }
+        view
+    };
+    match event {
+        Event::Init => Event::Init,
+        Event::InitApply(told) => Event::InitApply(view(told)),
+        Event::InitDone => Event::InitDone,
+        Event::Apply(told) => Event::Apply(view(told)),
+        Event::Delete(told) => Event::Delete(view(told)),
+    }
+}
+
+// === impl Followed ===
+
+impl<S: Foreign> Followed<S> {
+    fn nothing() -> Self {
+        Self {
+            version: None,
+            objects: pending().boxed(),
+        }
+    }
+
+    fn objects(client: &Client, version: &'static str) -> Self {
+        let api = Api::<Told<S>>::all_with(client.clone(), &S::KIND.resource(version));
+        let told = watcher(api, watcher::Config::default().page_size(PAGE)).default_backoff();
+        Self {
+            version: Some(version),
+            objects: told.ready_chunks(BATCH).boxed(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kube::core::Status;
+
+    #[test]
+    fn what_the_same_watch_gets_over_is_told_apart() {
+        let failed = |code| {
+            let status = Status::failure("no", "reason").with_code(code);
+            watcher::Error::InitialListFailed(kube::Error::Api(status.boxed()))
+        };
+        for (code, refused) in [
+            (403, true),
+            (404, true),
+            (401, true),
+            (429, false),
+            (503, false),
+        ] {
+            assert_eq!(is_refused(&failed(code)), refused, "{code}");
+        }
+    }
+}
