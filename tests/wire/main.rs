@@ -7,6 +7,7 @@
     reason = "what the tests share may fail them, too"
 )]
 
+mod adoption;
 mod callers;
 mod catalogue;
 mod crashes;

@@ -8,7 +8,7 @@ use lab::proxy::{Action, Fault};
 use serde_json::{Value, json};
 use vsphere_driver::soap::Method;
 
-use crate::requests::{DELETE, ENSURE, PLACEMENT, keys, machines, with, without};
+use crate::requests::{DELETE, ENSURE, PLACEMENT, RELEASE, keys, machines, with, without};
 use crate::zone::{Zone, soon, states};
 
 /// How often a caller asks again when it is told that this may help.
@@ -48,6 +48,8 @@ enum By {
     Check,
     /// The removal of a machine.
     Delete,
+    /// A machine that is given up.
+    Release,
     /// The end of the driver.
     Stop,
     /// Nothing: it is part of the client, and no work needs it.
@@ -72,6 +74,7 @@ fn by(method: Method) -> By {
         Method::FindAllByUuid | Method::FindChild => By::LostCreate,
         Method::HasPrivilegeOnEntities => By::Check,
         Method::Destroy | Method::PowerOffVm | Method::RetrievePropertiesEx => By::Delete,
+        Method::ReconfigVm => By::Release,
         Method::Logout => By::Stop,
         Method::CancelRetrievePropertiesEx
         | Method::CancelWaitForUpdates
@@ -132,7 +135,7 @@ async fn survive(loss: Loss) {
         };
         match by(*method) {
             By::Stop | By::Nothing => continue,
-            By::NewSession | By::BrokenReading | By::Ensure | By::LostCreate => {
+            By::NewSession | By::BrokenReading | By::Ensure | By::LostCreate | By::Release => {
                 expected.push(cell.name());
             }
             By::Check | By::Delete => {}
@@ -176,7 +179,7 @@ impl Cell<'_> {
     /// What is wrong with what became of it.
     async fn play(&self) -> Vec<String> {
         let proxy = self.zone.lab.proxy();
-        if by(self.method) == By::Delete {
+        if matches!(by(self.method), By::Delete | By::Release) {
             self.zone.call(ENSURE, &self.machine()).await;
         }
         proxy.reset();
@@ -259,6 +262,10 @@ impl Cell<'_> {
         let (call, request, goal) = match by(self.method) {
             By::Check => (PLACEMENT, self.check(), ""),
             By::Delete => (DELETE, keys(&self.owner(), [self.slot]), "GONE"),
+            By::Release => {
+                let request = keys(&self.owner(), [self.slot]);
+                (RELEASE, with(request, "/nobody", json!({})), "RUNNING")
+            }
             _ => (ENSURE, self.machine(), "RUNNING"),
         };
         for _ in 0..ATTEMPTS {

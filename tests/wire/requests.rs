@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 pub(crate) const ENSURE: &str = "vsphere.driver.v1.VirtualMachines/EnsureVirtualMachines";
 pub(crate) const DELETE: &str = "vsphere.driver.v1.VirtualMachines/DeleteVirtualMachines";
 pub(crate) const SWITCH: &str = "vsphere.driver.v1.VirtualMachines/SetPowerState";
+pub(crate) const ADOPT: &str = "vsphere.driver.v1.VirtualMachines/AdoptVirtualMachines";
+pub(crate) const RELEASE: &str = "vsphere.driver.v1.VirtualMachines/ReleaseVirtualMachines";
 pub(crate) const GET: &str = "vsphere.driver.v1.VirtualMachines/GetVirtualMachine";
 pub(crate) const LIST: &str = "vsphere.driver.v1.VirtualMachines/ListVirtualMachines";
 pub(crate) const WATCH: &str = "vsphere.driver.v1.VirtualMachines/WatchVirtualMachines";

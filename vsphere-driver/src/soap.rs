@@ -20,6 +20,7 @@ pub mod method;
 pub mod moref;
 pub mod power_on;
 pub mod property_collector;
+pub mod reconfigure;
 pub mod reply;
 pub mod request;
 pub mod search;

@@ -1,20 +1,23 @@
 //! The verbs of the driver: what one call asks of one vCenter.
 
+pub mod adopt;
 pub mod capacity;
 pub mod delete;
 pub mod ensure;
 pub mod place;
+pub mod release;
 pub mod switch;
 
 use crate::{
     machines::{vm::Identity, work::is_conflict},
+    soap::MoRef,
     vcenter::{VCenter, state::State},
 };
 use contract::{
     identity::MachineKey,
     v1::{
-        Absence, Fault, Operation, OperationState, PowerState, Reason, Verb, VirtualMachine,
-        VirtualMachineResult, VirtualMachineState,
+        Absence, Fault, Operation, OperationState, PowerState, PropertyChange, Reason, Verb,
+        VirtualMachine, VirtualMachineResult, VirtualMachineState,
     },
 };
 use std::time::Duration;
@@ -43,31 +46,41 @@ pub struct Decided {
     pub obstacle: Option<VirtualMachine>,
     /// It is known to be gone.
     pub absence: Option<Absence>,
+    /// What is changed of it.
+    pub changes: Vec<PropertyChange>,
+    /// The machine that changes hands, where its key says nothing of it.
+    pub handover: Option<MoRef>,
 }
 
 impl Decided {
-    /// Nothing is done to this machine.
-    pub fn keep(key: MachineKey, planned: VirtualMachine) -> Self {
+    /// Nothing is done, and this is told.
+    pub fn tell(planned: VirtualMachine) -> Self {
         Self {
-            key: Some(key),
+            key: None,
             planned,
             verbs: Vec::new(),
             fault: None,
             obstacle: None,
             absence: None,
+            changes: Vec::new(),
+            handover: None,
+        }
+    }
+
+    /// Nothing is done to this machine.
+    pub fn keep(key: MachineKey, planned: VirtualMachine) -> Self {
+        Self {
+            key: Some(key),
+            ..Self::tell(planned)
         }
     }
 
     /// Nothing is done, because of this.
     pub fn refuse(key: Option<MachineKey>, planned: VirtualMachine, fault: Fault) -> Self {
-        let verbs = Vec::new();
         Self {
             key,
-            planned,
-            verbs,
             fault: Some(fault),
-            obstacle: None,
-            absence: None,
+            ..Self::tell(planned)
         }
     }
 }
@@ -134,10 +147,13 @@ fn result(state: &State, decided: &Decided) -> VirtualMachineResult {
         fault,
         obstacle,
         absence,
+        changes,
+        handover,
     } = decided;
     let known = key
         .clone()
-        .and_then(|key| state.machine(&Identity::Key(key)));
+        .and_then(|key| state.machine(&Identity::Key(key)))
+        .or_else(|| state.machine_at(handover.as_ref()?));
     let proved = absence.or_else(|| state.absence(key.as_ref()?));
     let mut machine = match (known, proved) {
         (Some(machine), _) => machine,
@@ -152,7 +168,8 @@ fn result(state: &State, decided: &Decided) -> VirtualMachineResult {
         .fault
         .clone()
         .filter(|_| fault.is_none() && !verbs.is_empty());
-    let fault = fault.clone().or(late);
+    let handed_over = || state.handover(handover.as_ref()?)?.fault().cloned();
+    let fault = fault.clone().or(late).or_else(handed_over);
     if let Some(fault) = &fault {
         if fault.reason() == Reason::Drifted {
             machine.state = VirtualMachineState::Drifted.into();
@@ -166,6 +183,7 @@ fn result(state: &State, decided: &Decided) -> VirtualMachineResult {
         machine: Some(machine),
         fault,
         verbs: verbs.iter().map(|verb| (*verb).into()).collect(),
+        changes: changes.clone(),
         obstacle: obstacle.clone(),
     }
 }
@@ -196,12 +214,9 @@ fn is_under_way(machine: &VirtualMachine) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        machines::vm::{
-            Vm,
-            fixtures::{key, ours},
-        },
-        soap::MoRef,
+    use crate::machines::vm::{
+        Vm,
+        fixtures::{key, ours},
     };
 
     #[test]

@@ -10,6 +10,7 @@ use crate::{
         authorization::EntityPrivileges,
         config_spec::ConfigSpec,
         property_collector::{FilterSpec, ObjectContent, UpdateSet, WaitOptions},
+        reconfigure::Reconfiguration,
         search::UuidKind,
         session::UserSession,
         trust::{InvalidTrust, SeenCertificate},
@@ -160,6 +161,9 @@ pub trait VimApi: fmt::Debug + Send + Sync {
 
     /// Begins to destroy an object and all that is in it. Gives the task.
     async fn destroy(&self, object: &MoRef) -> Result<MoRef, Error>;
+
+    /// Begins to change a machine where it stands. Gives the task.
+    async fn reconfigure(&self, vm: &MoRef, change: &Reconfiguration) -> Result<MoRef, Error>;
 }
 
 // Each method of the client has the name of its operation: what is called here is that one.
@@ -318,5 +322,9 @@ impl VimApi for Client {
 
     async fn destroy(&self, object: &MoRef) -> Result<MoRef, Error> {
         self.destroy(object).await
+    }
+
+    async fn reconfigure(&self, vm: &MoRef, change: &Reconfiguration) -> Result<MoRef, Error> {
+        self.reconfigure(vm, change).await
     }
 }

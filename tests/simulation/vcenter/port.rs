@@ -20,6 +20,7 @@ use vsphere_driver::{
         authorization::EntityPrivileges,
         config_spec::ConfigSpec,
         property_collector::{FilterSpec, ObjectContent, UpdateSet, WaitOptions},
+        reconfigure::Reconfiguration,
         search::UuidKind,
         session::UserSession,
         trust::SeenCertificate,
@@ -394,6 +395,14 @@ impl VimApi for Client {
         self.task("Destroy_Task", vm.id.clone(), move |state| {
             ours(state, "Destroy_Task", &vm)?;
             Ok(Work::Destroy(vm))
+        })
+        .await
+    }
+
+    async fn reconfigure(&self, vm: &MoRef, _: &Reconfiguration) -> Result<MoRef, Error> {
+        // No schedule adopts a machine: whatever comes here is a mistake, and is told as one.
+        self.task("ReconfigVM_Task", vm.id.clone(), |_| {
+            Err(values::fault("NotSupported", None))
         })
         .await
     }

@@ -97,6 +97,7 @@ fn limits() -> Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use contract::v1::Feature;
 
     #[test]
     fn a_driver_says_what_it_is_and_permits() {
@@ -109,7 +110,7 @@ mod tests {
                 version: "0.1.0".into(),
                 commit: option_env!("DRIVER_COMMIT").unwrap_or_default().into(),
                 contract_revision: 1,
-                features: vec![contract::v1::Feature::Capacity.into()],
+                features: vec![Feature::Adoption.into(), Feature::Capacity.into()],
                 limits: Some(Limits {
                     max_identities: 1_000,
                     max_page_size: 1_000,

@@ -1,5 +1,6 @@
 //! Messages of requests into checked values. Each refusal names the field.
 
+pub(super) mod handover;
 pub(super) mod page;
 pub(super) mod references;
 pub(super) mod spec;

@@ -2,11 +2,12 @@
 
 use super::{
     caller,
-    convert::{self, page, references, spec},
+    convert::{self, handover, page, references, spec},
     named, status, watch,
 };
 use crate::{
     core::Core,
+    edge::client::Client,
     machines::{
         absence,
         references::to_read,
@@ -14,17 +15,22 @@ use crate::{
         work_request::{ChangeRequest, EnsureRequest, Name, Wanted},
     },
     vcenter::state::State,
-    verbs::{delete, ensure, switch},
+    verbs::{
+        adopt::{self, AdoptRequest},
+        delete, ensure, release, switch,
+    },
 };
 use contract::{
     identity::MachineKey,
     spec::spec_hash,
     v1::{
-        DeleteVirtualMachinesRequest, DeleteVirtualMachinesResponse, EnsureVirtualMachinesRequest,
-        EnsureVirtualMachinesResponse, Fault, GetVirtualMachineRequest, GetVirtualMachineResponse,
-        ListVirtualMachinesRequest, ListVirtualMachinesResponse, PowerState, Reason,
-        SetPowerStateRequest, SetPowerStateResponse, VirtualMachine, VirtualMachineRef,
-        WatchVirtualMachinesRequest, virtual_machines_server::VirtualMachines,
+        AdoptVirtualMachinesRequest, AdoptVirtualMachinesResponse, DeleteVirtualMachinesRequest,
+        DeleteVirtualMachinesResponse, EnsureVirtualMachinesRequest, EnsureVirtualMachinesResponse,
+        Fault, GetVirtualMachineRequest, GetVirtualMachineResponse, ListVirtualMachinesRequest,
+        ListVirtualMachinesResponse, PowerState, Reason, ReleaseVirtualMachinesRequest,
+        ReleaseVirtualMachinesResponse, SetPowerStateRequest, SetPowerStateResponse,
+        VirtualMachine, VirtualMachineRef, WatchVirtualMachinesRequest,
+        virtual_machines_server::VirtualMachines,
     },
 };
 use std::sync::Arc;
@@ -145,6 +151,74 @@ impl VirtualMachines for VirtualMachinesService {
         Ok(Response::new(SetPowerStateResponse {
             results: switched.results,
             done: switched.done,
+            operation_id: caller.operation_id,
+        }))
+    }
+
+    async fn adopt_virtual_machines(
+        &self,
+        request: Request<AdoptVirtualMachinesRequest>,
+    ) -> Result<Response<AdoptVirtualMachinesResponse>, Status> {
+        let (_, extensions, message) = request.into_parts();
+        let AdoptVirtualMachinesRequest {
+            caller: asked,
+            vcenter,
+            owner,
+            adoptions,
+            spec,
+            wait,
+            validate_only,
+        } = message;
+        let caller = caller(&self.core, &extensions, asked)?;
+        let fail = status(&caller.operation_id);
+        let client = Client::of(&extensions).map_err(&fail)?;
+        let vcenter = named(&self.core, vcenter).map_err(&fail)?;
+        let owner = convert::owner(owner, &caller.hub_id).map_err(&fail)?;
+        let may = |hub: &str| client.may_act_for(hub);
+        let adoptions = handover::adoptions(adoptions, (&caller.hub_id, &owner), may);
+        let adoptions = adoptions.map_err(&fail)?;
+        let spec = spec::spec(spec).map_err(&fail)?;
+        let request = AdoptRequest {
+            owner,
+            adoptions,
+            spec_hash: spec_hash(&spec),
+            wait: convert::wait(wait).map_err(&fail)?,
+            validate_only,
+        };
+        let adopted = adopt::adopt(&vcenter, &caller, request)
+            .await
+            .map_err(&fail)?;
+        Ok(Response::new(AdoptVirtualMachinesResponse {
+            results: adopted.results,
+            done: adopted.done,
+            operation_id: caller.operation_id,
+        }))
+    }
+
+    async fn release_virtual_machines(
+        &self,
+        request: Request<ReleaseVirtualMachinesRequest>,
+    ) -> Result<Response<ReleaseVirtualMachinesResponse>, Status> {
+        let (_, extensions, message) = request.into_parts();
+        let ReleaseVirtualMachinesRequest {
+            caller: asked,
+            vcenter,
+            machines,
+            successor,
+            wait,
+            validate_only,
+        } = message;
+        let caller = caller(&self.core, &extensions, asked)?;
+        let fail = status(&caller.operation_id);
+        let vcenter = named(&self.core, vcenter).map_err(&fail)?;
+        let successor = handover::successor(successor).map_err(&fail)?;
+        let request = changes(machines, &caller.hub_id, wait, validate_only).map_err(&fail)?;
+        let released = release::release(&vcenter, &caller, request, &successor)
+            .await
+            .map_err(&fail)?;
+        Ok(Response::new(ReleaseVirtualMachinesResponse {
+            results: released.results,
+            done: released.done,
             operation_id: caller.operation_id,
         }))
     }

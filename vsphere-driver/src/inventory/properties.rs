@@ -89,6 +89,16 @@ pub fn of_machines() -> PropertySpec {
     )
 }
 
+/// The version of a machine's configuration, which each change of it moves on.
+pub const CHANGE_VERSION: &str = "config.changeVersion";
+
+/// What is read of one machine that is to be changed.
+pub fn of_machine() -> PropertySpec {
+    let PropertySpec { kind, mut paths } = of_machines();
+    paths.push(CHANGE_VERSION.to_owned());
+    PropertySpec { kind, paths }
+}
+
 /// What is read once of a machine's devices.
 pub const DEVICES: &str = "config.hardware.device";
 

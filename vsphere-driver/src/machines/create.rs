@@ -1,11 +1,12 @@
 //! Makes a machine and switches it on.
 
-use super::{absence, config_spec::config_spec, decide, job::Job, mark::Mark, power, vm::Vm};
+use super::{
+    absence, config_spec::config_spec, decide, job::Job, mark::Mark, power, reading, vm::Vm,
+};
 use crate::{
-    inventory::properties::{apply_to_vm, of_machines},
     placement::Placement,
-    soap::{MoRef, config_spec::ConfigSpec, property_collector::FilterSpec, search::UuidKind},
-    vcenter::{VCenter, state::State, tasks::Outcome},
+    soap::{MoRef, config_spec::ConfigSpec, search::UuidKind},
+    vcenter::{state::State, tasks::Outcome},
 };
 use contract::v1::{Fault, Ownership, Reason, Verb, VirtualMachineSpec};
 use std::{sync::Arc, time::Duration};
@@ -199,7 +200,7 @@ async fn look_up(job: &Job, plan: &Plan) -> Result<Option<MoRef>, Fault> {
         .await
         .map_err(|failure| vcenter.explain(&failure, &doing))?;
     for moref in &found {
-        read_machine(vcenter, moref)
+        reading::read(vcenter, moref)
             .await
             .map_err(|failure| vcenter.explain(&failure, &doing))?;
     }
@@ -221,23 +222,4 @@ async fn look_up(job: &Job, plan: &Plan) -> Result<Option<MoRef>, Fault> {
             Err(decide::conflict(state, moref, vm))
         })
     })
-}
-
-/// Reads a machine now, ahead of the update loop.
-async fn read_machine(
-    vcenter: &VCenter,
-    moref: &MoRef,
-) -> Result<(), crate::vcenter::session::Failure> {
-    let spec = FilterSpec::of_objects([moref.clone()], [of_machines()]);
-    let read = vcenter.session.retrieve(spec);
-    for content in read.await? {
-        vcenter.write(|state| {
-            state.change_vm(moref, |vm| {
-                for (path, value) in &content.properties {
-                    apply_to_vm(vm, path, Some(value));
-                }
-            });
-        });
-    }
-    Ok(())
 }

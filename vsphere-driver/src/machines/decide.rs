@@ -11,7 +11,25 @@ pub use ownership::{conflict, refusal};
 pub use switch::{Switch, switch};
 
 use super::vm::Vm;
-use contract::v1::{Fault, Reason};
+use crate::{soap::MoRef, vcenter::state::State};
+use contract::{
+    identity::MachineKey,
+    v1::{Fault, Reason},
+};
+
+/// Why a machine cannot be worked on now: it changes hands.
+fn changing_hands(state: &State, moref: &MoRef, name: &str) -> Option<Fault> {
+    let handover = state.handover(moref)?;
+    let busy = || Fault::new(Reason::Busy, format!("`{name}` is changing hands"));
+    handover.is_running().then(busy)
+}
+
+/// Why no machine of this key is made now: another one is about to get it.
+fn promised(state: &State, key: &MachineKey, name: &str) -> Option<Fault> {
+    let what = format!("`{name}` is not made: another machine is being adopted in its place");
+    let busy = || Fault::new(Reason::Busy, what);
+    state.is_promised(key).then(busy)
+}
 
 /// Why a machine cannot be worked on, if so.
 fn obstruction(vm: &Vm) -> Option<Fault> {

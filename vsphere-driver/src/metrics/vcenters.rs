@@ -105,7 +105,7 @@ fn picture(vcenter: &VCenter) -> Picture {
 fn known(state: &State) -> Known {
     let synced = state.freshness.synced_at.as_ref();
     let mut operations = BTreeMap::new();
-    for (_, work) in state.works().filter(|(_, work)| work.is_running()) {
+    for work in state.all_running() {
         let of = (work.verb(), work.operation.state());
         *operations.entry(of).or_default() += 1;
     }

@@ -80,6 +80,8 @@ methods! {
     PowerOnMultiVm = "PowerOnMultiVM_Task",
     /// Begins to switch one machine on.
     PowerOnVm = "PowerOnVM_Task",
+    /// Begins to change a machine that exists.
+    ReconfigVm = "ReconfigVM_Task",
     /// Reads properties once.
     RetrievePropertiesEx = "RetrievePropertiesEx",
     /// Asks what the server is.

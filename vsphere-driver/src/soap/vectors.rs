@@ -10,6 +10,7 @@ use super::{
     device::{Device, NetworkBacking, disk_key},
     folder,
     property_collector::{self, FilterSpec, PropertySpec, WaitOptions},
+    reconfigure::{self, Reconfiguration},
     search::{self, UuidKind},
     session, views, virtual_machine,
     xml::Limits,
@@ -220,7 +221,7 @@ fn retrieving() -> [(&'static str, Request); 4] {
     ]
 }
 
-fn machines() -> [(&'static str, Request); 7] {
+fn machines() -> [(&'static str, Request); 8] {
     use virtual_machine as machine;
     let smallest = ConfigSpec {
         name: "n02".into(),
@@ -243,8 +244,20 @@ fn machines() -> [(&'static str, Request); 7] {
         ("power_on_one", machine::power_on_one(&vm(1), Some(&host()))),
         ("power_off", machine::power_off(&vm(1))),
         ("destroy", machine::destroy(&vm(1))),
+        ("reconfigure", reconfigure::reconfigure(&vm(1), &change())),
         ("create_folder", folder::create_folder(&folder(), "a%2fb")),
     ]
+}
+
+fn change() -> Reconfiguration {
+    Reconfiguration {
+        change_version: "2026-11-21T11:00:00.000001Z".into(),
+        instance_uuid: Some("500d".into()),
+        extra_config: vec![
+            ("hcp-vsphere.hub".into(), "<&>".into()),
+            ("hcp-vsphere.slot".into(), String::new()),
+        ],
+    }
 }
 
 fn full_machine() -> ConfigSpec {

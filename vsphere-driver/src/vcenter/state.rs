@@ -1,5 +1,6 @@
 //! What is known of one vCenter: its inventory, its machines, the work on them, and what changed.
 
+mod handovers;
 mod told;
 
 use super::works::{Running, Works};
@@ -38,7 +39,10 @@ pub struct State {
     missing: HashSet<MoRef>,
     by_key: HashMap<MachineKey, MoRef>,
     by_name: HashMap<(MoRef, String), MoRef>,
-    work: Works,
+    work: Works<MachineKey>,
+    handovers: Works<MoRef>,
+    /// Keys that machines are about to get.
+    promised: HashMap<MachineKey, MoRef>,
     absences: HashMap<MachineKey, Absence>,
 }
 
@@ -105,6 +109,7 @@ impl State {
         self.vms.insert(moref.clone(), vm);
         if let Some(was) = was.filter(|was| Some(was) != is.as_ref()) {
             self.bury(&was, RemovalCause::LeftFilter, None);
+            self.forget_work(&was);
         }
         if let Some(is) = is.filter(|_| !same) {
             self.changes.touch(&is);
@@ -130,11 +135,18 @@ impl State {
         };
         self.bury(&identity, RemovalCause::Gone, Some(absence));
         self.forget_vm(moref);
+        self.forget_work(&identity);
         if let Identity::Key(key) = identity {
-            if self.work.get(&key).is_some_and(|work| !work.is_running()) {
-                self.work.remove(&key);
-            }
             self.absences.insert(key, absence);
+        }
+    }
+
+    /// What was done to a machine is not told of it under a name that it has no more.
+    fn forget_work(&mut self, identity: &Identity) {
+        if let Identity::Key(key) = identity
+            && self.work.get(key).is_some_and(|work| !work.is_running())
+        {
+            self.work.remove(key);
         }
     }
 
@@ -143,6 +155,7 @@ impl State {
             self.unindex(moref, &vm);
         }
         self.missing.remove(moref);
+        self.handovers.remove(moref);
     }
 
     fn index(&mut self, moref: &MoRef, vm: &Vm) {
@@ -177,7 +190,7 @@ impl State {
         self.work.get(key)
     }
 
-    /// All work that goes on or was last done.
+    /// All work on machines of ours that goes on or was last done.
     pub fn works(&self) -> impl Iterator<Item = (&MachineKey, &Work)> {
         self.work.iter()
     }
@@ -188,9 +201,16 @@ impl State {
         works.filter_map(move |(_, work)| work.claim_since(measured_at))
     }
 
+    /// All work that goes on, of any kind.
+    pub fn all_running(&self) -> impl Iterator<Item = &Work> {
+        let handovers = self.handovers.iter().map(|(_, work)| work);
+        let works = self.work.iter().map(|(_, work)| work);
+        works.chain(handovers).filter(|work| work.is_running())
+    }
+
     /// How much work goes on.
     pub fn running(&self) -> Running {
-        self.work.running()
+        self.work.running() + self.handovers.running()
     }
 
     /// Begins work on a machine, in place of what was done before.
@@ -198,6 +218,10 @@ impl State {
         if work.verb() == Verb::Create {
             // From now on there may be one again.
             self.absences.remove(key);
+        }
+        if let Some(moref) = self.by_key.get(key) {
+            // What is told of a machine is the last that was done to it.
+            self.handovers.remove(moref);
         }
         self.work.put(key, work);
         self.changes.touch(&Identity::Key(key.clone()));

@@ -1,13 +1,12 @@
 //! The work on all machines, with a count of what goes on.
 
 use crate::machines::work::{Load, Work};
-use contract::identity::MachineKey;
-use std::collections::HashMap;
+use std::{collections::HashMap, hash::Hash, ops::Add};
 
-/// What is done, or was last done, to each machine.
-#[derive(Debug, Default)]
-pub struct Works {
-    all: HashMap<MachineKey, Work>,
+/// What is done, or was last done, to each machine, by what the machines are known by.
+#[derive(Debug)]
+pub struct Works<K> {
+    all: HashMap<K, Work>,
     running: Running,
 }
 
@@ -20,14 +19,23 @@ pub struct Running {
 
 // === impl Works ===
 
-impl Works {
+impl<K> Default for Works<K> {
+    fn default() -> Self {
+        Self {
+            all: HashMap::new(),
+            running: Running::default(),
+        }
+    }
+}
+
+impl<K: Clone + Eq + Hash> Works<K> {
     /// The work on one machine.
-    pub fn get(&self, key: &MachineKey) -> Option<&Work> {
+    pub fn get(&self, key: &K) -> Option<&Work> {
         self.all.get(key)
     }
 
     /// All work that goes on or was last done.
-    pub fn iter(&self) -> impl Iterator<Item = (&MachineKey, &Work)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &Work)> {
         self.all.iter()
     }
 
@@ -37,33 +45,44 @@ impl Works {
     }
 
     /// Puts work in the place of what was done before.
-    pub fn put(&mut self, key: &MachineKey, work: Work) {
-        self.running.add(work.load());
+    pub fn put(&mut self, key: &K, work: Work) {
+        self.running.count_in(work.load());
         if let Some(before) = self.all.insert(key.clone(), work) {
-            self.running.subtract(before.load());
+            self.running.count_out(before.load());
         }
     }
 
     /// Changes the work on a machine; says whether there is any.
-    pub fn change(&mut self, key: &MachineKey, change: impl FnOnce(&mut Work)) -> bool {
+    pub fn change(&mut self, key: &K, change: impl FnOnce(&mut Work)) -> bool {
         let Some(work) = self.all.get_mut(key) else {
             return false;
         };
-        self.running.subtract(work.load());
+        self.running.count_out(work.load());
         change(work);
-        self.running.add(work.load());
+        self.running.count_in(work.load());
         true
     }
 
     /// Forgets the work on a machine.
-    pub fn remove(&mut self, key: &MachineKey) {
+    pub fn remove(&mut self, key: &K) {
         if let Some(work) = self.all.remove(key) {
-            self.running.subtract(work.load());
+            self.running.count_out(work.load());
         }
     }
 }
 
 // === impl Running ===
+
+impl Add for Running {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            makes: self.makes + other.makes,
+            removals: self.removals + other.removals,
+        }
+    }
+}
 
 impl Running {
     /// Machines that are worked on.
@@ -79,13 +98,13 @@ impl Running {
         }
     }
 
-    fn add(&mut self, load: Option<Load>) {
+    fn count_in(&mut self, load: Option<Load>) {
         if let Some(count) = self.count(load) {
             *count += 1;
         }
     }
 
-    fn subtract(&mut self, load: Option<Load>) {
+    fn count_out(&mut self, load: Option<Load>) {
         if let Some(count) = self.count(load) {
             *count -= 1;
         }
@@ -109,7 +128,7 @@ mod tests {
     #[test]
     fn what_goes_on_is_counted_by_its_kind_until_it_ends_or_is_forgotten() {
         let mut works = Works::default();
-        let seen = |works: &Works| {
+        let seen = |works: &Works<_>| {
             let running = works.running();
             [running.of(Load::Make), running.of(Load::Remove)]
         };

@@ -103,6 +103,7 @@ async fn one(
             take_proof(vcenter, &mut decided, proof, validate_only);
         }
         Delete::Gone(_, absence) => decided.absence = Some(absence),
+        Delete::Refuse(_, fault) => decided.fault = Some(*fault),
         Delete::Remove(..) | Delete::AfterCreate(_) | Delete::Withdraw(_) | Delete::Keep(_) => {}
     }
     decided
@@ -157,7 +158,7 @@ fn verbs(state: &State, decision: &Delete) -> Vec<Verb> {
         }
         Delete::AfterCreate(_) => vec![Verb::PowerOff, Verb::Delete],
         Delete::Withdraw(_) | Delete::Keep(_) => vec![Verb::Delete],
-        Delete::Prove(_) | Delete::Gone(..) => Vec::new(),
+        Delete::Prove(_) | Delete::Gone(..) | Delete::Refuse(..) => Vec::new(),
     }
 }
 
@@ -194,6 +195,6 @@ fn begin(vcenter: &Arc<VCenter>, caller: &Caller, state: &mut State, decision: &
                 work.withdrawn.cancel();
             }
         }
-        Delete::Keep(_) | Delete::Prove(_) | Delete::Gone(..) => {}
+        Delete::Keep(_) | Delete::Prove(_) | Delete::Gone(..) | Delete::Refuse(..) => {}
     }
 }

@@ -187,6 +187,20 @@ impl VirtualMachines for Peer {
         Err(Status::unimplemented(""))
     }
 
+    async fn adopt_virtual_machines(
+        &self,
+        _: Request<pb::AdoptVirtualMachinesRequest>,
+    ) -> Result<Response<pb::AdoptVirtualMachinesResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn release_virtual_machines(
+        &self,
+        _: Request<pb::ReleaseVirtualMachinesRequest>,
+    ) -> Result<Response<pb::ReleaseVirtualMachinesResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn get_virtual_machine(
         &self,
         _: Request<pb::GetVirtualMachineRequest>,

@@ -55,7 +55,11 @@ fn reference(field: &str, asked: VirtualMachineRef, hub_id: &str) -> Result<Refe
     })
 }
 
-fn machine_key(field: &str, key: VirtualMachineKey, hub: &str) -> Result<MachineKey, Fault> {
+pub(super) fn machine_key(
+    field: &str,
+    key: VirtualMachineKey,
+    hub: &str,
+) -> Result<MachineKey, Fault> {
     let VirtualMachineKey {
         hub_id,
         owner_uid,

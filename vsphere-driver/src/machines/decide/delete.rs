@@ -1,9 +1,10 @@
 //! What a Delete does for one machine.
 
+use super::{changing_hands, promised};
 use crate::{machines::work::Work, soap::MoRef, vcenter::state::State};
 use contract::{
     identity::MachineKey,
-    v1::{Absence, Verb},
+    v1::{Absence, Fault, Verb},
 };
 
 /// What a Delete does for one machine.
@@ -21,6 +22,8 @@ pub enum Delete {
     Prove(MachineKey),
     /// Nothing: this run of the driver saw it go.
     Gone(MachineKey, Absence),
+    /// Nothing: something speaks against it.
+    Refuse(MachineKey, Box<Fault>),
 }
 
 /// Decides for a Delete of a machine of ours, by its key.
@@ -30,8 +33,14 @@ pub fn delete(state: &State, key: &MachineKey) -> Delete {
     if work.is_some_and(|work| work.is_doing(Verb::Delete)) {
         return Delete::Keep(key);
     }
-    if let Some((moref, _)) = state.by_key(&key) {
-        return Delete::Remove(key, moref.clone());
+    if let Some((moref, vm)) = state.by_key(&key) {
+        return match changing_hands(state, moref, &vm.name) {
+            Some(fault) => Delete::Refuse(key, Box::new(fault)),
+            None => Delete::Remove(key, moref.clone()),
+        };
+    }
+    if let Some(fault) = promised(state, &key, &key.to_string()) {
+        return Delete::Refuse(key, Box::new(fault));
     }
     match (work, state.absence(&key)) {
         (Some(work), _) if !work.is_running() => Delete::Prove(key),

@@ -1,6 +1,6 @@
 //! What an Ensure does for one machine.
 
-use super::{conflict, obstruction};
+use super::{changing_hands, conflict, obstruction, promised};
 use crate::{
     machines::{vm::Vm, work::Work},
     soap::MoRef,
@@ -42,6 +42,11 @@ pub fn ensure(state: &State, wanted: &Wanted<'_>) -> Ensure {
     let work = state.work(wanted.key);
     if work.is_some_and(|work| work.is_doing(Verb::Delete)) {
         let fault = Fault::new(Reason::Busy, format!("`{}` is being deleted", wanted.name));
+        return Ensure::Refuse(Box::new(fault), None);
+    }
+    let moref = state.by_key(wanted.key).map(|(moref, _)| moref);
+    let handover = moref.and_then(|moref| changing_hands(state, moref, wanted.name));
+    if let Some(fault) = handover.or_else(|| promised(state, wanted.key, wanted.name)) {
         return Ensure::Refuse(Box::new(fault), None);
     }
     if let Some((moref, vm)) = state.by_key(wanted.key) {

@@ -1,6 +1,6 @@
 //! What a `SetPowerState` does for one machine.
 
-use super::obstruction;
+use super::{changing_hands, obstruction};
 use crate::{soap::MoRef, vcenter::state::State};
 use contract::{
     identity::MachineKey,
@@ -37,7 +37,8 @@ pub fn switch(state: &State, key: &MachineKey, wanted: PowerState) -> Switch {
         None if vm.power == wanted => return Switch::Keep,
         None => {}
     }
-    match obstruction(vm) {
+    let obstruction = changing_hands(state, moref, &vm.name).or_else(|| obstruction(vm));
+    match obstruction {
         Some(fault) => Switch::Refuse(Box::new(fault)),
         None => Switch::To(moref.clone()),
     }

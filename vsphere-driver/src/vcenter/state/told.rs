@@ -30,6 +30,7 @@ impl State {
                 }
             }
         };
+        self.add_handover(identity, &mut machine);
         machine.revision = self.revision(identity);
         Some(machine)
     }

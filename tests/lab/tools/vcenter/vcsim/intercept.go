@@ -41,6 +41,9 @@ func (i interceptor) handle(ctx *simulator.Context, method *simulator.Method) (m
 		if fault == nil && method.Name == powerOn {
 			stand.fault = i.strictness.ofPowerOn(ctx.Map, object)
 		}
+		if body, ok := method.Body.(*types.ReconfigVM_Task); ok && fault == nil {
+			stand.fault = ofReconfigure(object, body)
+		}
 	case *simulator.Datacenter:
 		if fault == nil && method.Name == powerOnMulti {
 			put(ctx, &strictDatacenter{standIn: stand, datacenter: object})

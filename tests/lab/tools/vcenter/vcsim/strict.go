@@ -128,3 +128,11 @@ func isFile(registry *simulator.Registry, datacenter *simulator.Datacenter, name
 func escaped(name string) string {
 	return strings.NewReplacer(`%`, `%25`, `/`, `%2f`, `\`, `%5c`).Replace(name)
 }
+
+// ofReconfigure says why a VM may not be changed: the change rests on a version that is not its own any more.
+func ofReconfigure(vm *simulator.VirtualMachine, body *types.ReconfigVM_Task) types.BaseMethodFault {
+	if asked := body.Spec.ChangeVersion; asked != "" && asked != vm.Config.ChangeVersion {
+		return new(types.ConcurrentAccess)
+	}
+	return nil
+}

@@ -50,6 +50,18 @@ func fullMachine() types.VirtualMachineConfigSpec {
 	return spec
 }
 
+// change takes a machine over where it stands.
+func change() types.VirtualMachineConfigSpec {
+	return types.VirtualMachineConfigSpec{
+		ChangeVersion: "2026-11-21T11:00:00.000001Z",
+		InstanceUuid:  "500d",
+		ExtraConfig: []types.BaseOptionValue{
+			&types.OptionValue{Key: "hcp-vsphere.hub", Value: "<&>"},
+			&types.OptionValue{Key: "hcp-vsphere.slot", Value: ""},
+		},
+	}
+}
+
 func devices() []types.BaseVirtualDevice {
 	all := []types.BaseVirtualDevice{
 		&types.ParaVirtualSCSIController{VirtualSCSIController: types.VirtualSCSIController{

@@ -179,6 +179,7 @@ func machines() []request {
 		{"power_on_one", methods.PowerOnVM_TaskBody{Req: &types.PowerOnVM_Task{This: vm, Host: &host}}},
 		{"power_off", methods.PowerOffVM_TaskBody{Req: &types.PowerOffVM_Task{This: vm}}},
 		{"destroy", methods.Destroy_TaskBody{Req: &types.Destroy_Task{This: vm}}},
+		{"reconfigure", methods.ReconfigVM_TaskBody{Req: &types.ReconfigVM_Task{This: vm, Spec: change()}}},
 		{"create_folder", methods.CreateFolderBody{Req: &types.CreateFolder{This: folder, Name: "a%2fb"}}},
 	}
 }
