@@ -3,6 +3,7 @@
 //! Real parts, no mocks: etcd, kube-apiserver, govmomi's simulator, grpcurl, and both services as
 //! real processes, on loopback ports, with mutual TLS between them.
 
+pub mod agents;
 pub mod canary;
 pub mod certificates;
 mod command;

@@ -11,7 +11,7 @@ struct Kind(Api<DynamicObject>, ApiResource);
 impl Kind {
     fn of(lab: &Lab, group: &str, kind: &str) -> Self {
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, "v1beta1", kind));
-        let api = Api::namespaced_with(lab.client().unwrap(), lab.namespace(), &resource);
+        let api = Api::namespaced_with(lab.client().expect("a hub"), lab.namespace(), &resource);
         Self(api, resource)
     }
 

@@ -58,9 +58,10 @@ impl Lab {
         let file = self.folder().join(name);
         crate::files::write_private(&file, manifest.to_string())?;
         let path = file.display().to_string();
-        let applied = self
-            .kubectl(&["apply", "--server-side", "--force-conflicts", "-f", &path])
-            .await;
+        let namespace = manifest["metadata"]["namespace"].as_str();
+        let place = ["--namespace", namespace.unwrap_or(&self.namespace)];
+        let apply = ["apply", "--server-side", "--force-conflicts", "-f", &path];
+        let applied = self.kubectl(&[&place[..], &apply[..]].concat()).await;
         let _ = std::fs::remove_file(&file);
         applied.map(drop)
     }

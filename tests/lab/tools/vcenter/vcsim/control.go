@@ -20,6 +20,7 @@ import (
 //	DELETE /faults      forgets all rules
 //	DELETE /faults/{id} forgets one
 //	POST   /power       switches a VM on or off, as somebody else would
+//	GET    /guests      lists the VMs as what runs in them would find them
 //	GET    /sessions    lists who is logged in
 //	DELETE /sessions    ends every session, as an administrator can
 type control struct {
@@ -35,6 +36,7 @@ func newControl(rules *rules, service *simulator.Service) http.Handler {
 	mux.HandleFunc("DELETE /faults", c.clearFaults)
 	mux.HandleFunc("DELETE /faults/{id}", c.removeFault)
 	mux.HandleFunc("POST /power", c.power)
+	mux.HandleFunc("GET /guests", c.listGuests)
 	mux.HandleFunc("GET /sessions", c.listSessions)
 	mux.HandleFunc("DELETE /sessions", c.endSessions)
 	return mux
