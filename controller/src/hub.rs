@@ -6,6 +6,8 @@
 mod definition;
 mod keeper;
 mod shelf;
+#[cfg(test)]
+mod shelving;
 mod wakes;
 
 pub use shelf::Availability;
@@ -321,3 +323,6 @@ impl<S: Foreign> Contents<S> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

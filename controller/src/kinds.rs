@@ -110,6 +110,18 @@ pub struct Meta {
 // === impl Kind ===
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::NodePool,
+        Self::HostedCluster,
+        Self::Agent,
+        Self::InfraEnv,
+        Self::AgentMachine,
+        Self::Machine,
+        Self::MachineDeployment,
+        Self::MachineSet,
+    ];
+
     /// Its group.
     pub fn group(self) -> &'static str {
         match self {

@@ -11,6 +11,7 @@ mod adoption;
 mod callers;
 mod catalogue;
 mod crashes;
+mod demand;
 mod faults;
 mod hostile;
 mod hub;

@@ -99,18 +99,6 @@ async fn an_iso_that_is_missing_or_of_a_source_to_come_is_told() {
 }
 
 #[tokio::test]
-async fn a_template_of_a_node_pool_waits_for_the_kind_and_says_so() {
-    let hub = Hub::start().await;
-    let mut template = hub.lab.template(POOL, 1);
-    template["spec"]["testMode"] = false.into();
-    hub.lab.apply(&template).await.unwrap();
-    hub.condition("NodePoolFound", "Unknown", "NodePoolKindMissing")
-        .await;
-    assert_eq!(hub.machines().await, []);
-    hub.delete().await;
-}
-
-#[tokio::test]
 async fn machines_of_the_companion_have_to_be_adopted_first() {
     let hub = Hub::start().await;
     hub.foreign_machine("pool-a1b2c").await;

@@ -2,6 +2,7 @@
 
 mod overload;
 mod partitions;
+mod pools;
 
 use crate::{
     crd::{ABANDON, PAUSED, VMwareNodePoolTemplateStatus as Status},
