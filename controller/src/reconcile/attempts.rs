@@ -89,12 +89,13 @@ impl Attempts {
         self.0.get(&work)?.fault.as_ref()
     }
 
-    /// When it may be done again; `told` is what a stream has told of it since.
+    /// When it may be done again; `told` is what a stream has told of it since it was accepted. What was
+    /// refused has changed nothing, and what is told then is older.
     pub(super) fn due(&self, work: Work, told: Option<&Fault>, now: Timestamp) -> Due {
         let Some(attempt) = self.0.get(&work) else {
             return Due::Now;
         };
-        let delay = match told.or(attempt.fault.as_ref()) {
+        let delay = match attempt.fault.as_ref().or(told) {
             None => Some(UNDER_WAY),
             Some(fault) => retry::delay(fault, attempt.count, attempt.chance),
         };
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_stream_tells_counts_more_than_the_answer() {
+    fn what_a_stream_tells_counts_once_the_work_was_accepted() {
         let mut attempts = Attempts::default();
         attempts.note(Work::Make(1), None, T0);
         let told = fault(Retry::Never);
@@ -177,6 +178,9 @@ mod tests {
             Due::Never
         );
         assert_eq!(attempts.due(Work::Make(1), None, after(100)), Due::Now);
+        attempts.note(Work::Make(1), Some(fault(Retry::Soon)), T0);
+        let refused = attempts.due(Work::Make(1), Some(&told), after(100));
+        assert_eq!(refused, Due::Now);
     }
 
     #[test]

@@ -325,8 +325,7 @@ impl Plan {
         later.note(seen.attempts.due(Work::Ensure, None, seen.now));
         for (slot, entry) in &self.record.entries {
             let machine = seen.sight.owner.machine(*slot);
-            let told = machine.and_then(|machine| machine.fault.as_ref());
-            let due = |work| seen.attempts.due(work, told, seen.now);
+            let due = |work| seen.attempts.due(work, told(machine, work), seen.now);
             match seen.course(*slot, entry, machine) {
                 Course::Keep | Course::Going => {}
                 Course::Make => {
@@ -345,6 +344,15 @@ impl Plan {
         }
         self.wake = later.0;
     }
+}
+
+/// What is told of a machine about this work. Why it could not be made says nothing of its removal.
+fn told(machine: Option<&Machine>, work: Work) -> Option<&Fault> {
+    let machine = machine.filter(|machine| match work {
+        Work::Remove(_) => machine.exists(),
+        Work::Ensure | Work::Delete | Work::Make(_) | Work::Check => true,
+    });
+    machine?.fault.as_ref()
 }
 
 /// The folder of new machines, if any may be made now.

@@ -413,6 +413,23 @@ fn an_invalid_spec_does_not_keep_a_template_from_going() {
 }
 
 #[test]
+fn a_taken_name_is_given_up_in_time_though_its_conflict_would_be_looked_at_much_later() {
+    for (why, answer, seconds) in [
+        ("it could not be proved", Some(fault(Retry::Backoff)), 2),
+        ("it was accepted", None, 6),
+    ] {
+        let mut world = World::new(1, &[(1, State::Conflict)]);
+        let machine = world.machine(1);
+        machine.moref.clear();
+        machine.fault = Some(fault(Retry::Slow));
+        world.attempts.note(Work::Remove(1), answer, NOW);
+        assert!(world.steps().1.is_empty(), "{why}: not at once");
+        world.now = NOW + SignedDuration::from_secs(seconds);
+        assert_eq!(world.steps().1, [1], "{why}");
+    }
+}
+
+#[test]
 fn a_slot_whose_name_is_taken_goes_whatever_is_told_of_it_later() {
     let mut world = World::new(1, &[(1, State::Conflict)]);
     let plan = world.plan();
