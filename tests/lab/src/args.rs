@@ -53,8 +53,12 @@ pub(crate) enum Command {
 /// How the template of the demo works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Mode {
+    /// Both, one after the other.
+    All,
     /// `testMode: true`: as many machines as `spec.replicas`.
     Test,
+    /// A node pool: as many machines as it asks for, with their Agents.
+    Nodepool,
 }
 
 /// Options of `canary`.
@@ -75,8 +79,12 @@ pub(crate) struct Demo {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(3..=1000))]
     pub(crate) replicas: u32,
     /// How the template works.
-    #[arg(long, value_enum, default_value = "test")]
+    #[arg(long, value_enum, default_value = "all")]
     pub(crate) mode: Mode,
+    /// A folder with CRDs of HyperShift, the assisted installer and Cluster API instead of the lab's
+    /// own.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) crds: Option<PathBuf>,
     /// Keeps the lab up after the last step, until Ctrl-C.
     #[arg(long)]
     pub(crate) keep: bool,

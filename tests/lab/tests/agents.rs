@@ -1,5 +1,7 @@
 //! The simulators around a node pool, with machines that are made by hand: nothing of ours runs.
 
+#![expect(clippy::panic, reason = "what the tests share may fail them, too")]
+
 use std::time::Duration;
 
 use kube::api::{Api, DynamicObject};
@@ -53,8 +55,8 @@ impl Stage {
         ];
         govc.run(&make).await.expect("govc makes a machine");
         let machines = govc.machines().await.expect("govc lists machines");
-        let made = machines.iter().find(|machine| machine.name == name);
-        product_uuid(&made.expect("the machine is there").uuid)
+        let found = machines.iter().find(|machine| machine.name == name);
+        product_uuid(&found.expect("the machine is there").uuid)
     }
 
     fn api(&self, group: &str, kind: &str, namespace: &str) -> Api<DynamicObject> {
