@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Bench(Bench),
     /// Kills the services at certain calls, starts them again, and looks at what became of it.
     Crash(Crash),
+    /// Plays a node pool at random, with kills and outages, and looks at what became of it.
+    Soak(Soak),
     /// Sums up the searches for secrets in what all labs said since the last `--clear`.
     Canary(Canary),
     /// Builds all tools, and says where they are.
@@ -79,7 +81,7 @@ pub(crate) struct Demo {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(3..=1000))]
     pub(crate) replicas: u32,
     /// How the template works.
-    #[arg(long, value_enum, default_value = "all")]
+    #[arg(long, value_enum, default_value = "test")]
     pub(crate) mode: Mode,
     /// A folder with CRDs of HyperShift, the assisted installer and Cluster API instead of the lab's
     /// own.
@@ -249,6 +251,23 @@ pub(crate) struct Crash {
     #[arg(long, default_value_t = 30)]
     pub(crate) rounds: usize,
     /// What all kills follow from: the same seed kills at the same calls.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Where the report goes, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+/// Options of `soak`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Soak {
+    /// For how long.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1440))]
+    pub(crate) minutes: u32,
+    /// How many nodes there are when there are most.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..=100))]
+    pub(crate) nodes: u32,
+    /// What all changes and blows follow from: the same seed asks for the same.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
     /// Where the report goes, as JSON.

@@ -42,6 +42,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Fault(fault) => commands::fault::run(&fault).await,
         Command::Bench(bench) => commands::bench::run(&bench).await,
         Command::Crash(crash) => commands::crash::run(&crash).await,
+        Command::Soak(soak) => commands::soak::run(&soak).await,
         Command::Canary(canary) => commands::canary::run(&canary),
         Command::Tools => commands::tools::run().await,
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 /// What must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub(super) enum Invariant {
+pub(in crate::commands) enum Invariant {
     /// No machine with our mark is without its template.
     I1,
     /// There is one machine at most for an owner and a slot.
@@ -51,43 +51,58 @@ const ALL: [Invariant; 12] = [
 
 /// How one of them came off.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub(super) struct Verdict {
-    pub(super) ok: bool,
+pub(in crate::commands) struct Verdict {
+    pub(in crate::commands) ok: bool,
     /// Nothing was done that could break it; its `ok` is no proof.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(super) not_exercised: bool,
-    pub(super) violations: Vec<String>,
+    pub(in crate::commands) not_exercised: bool,
+    pub(in crate::commands) violations: Vec<String>,
 }
 
 /// What was seen of each.
 #[derive(Debug, Default)]
-pub(super) struct Judge {
+pub(in crate::commands) struct Judge {
     /// The round that is judged.
     round: usize,
     violations: BTreeMap<Invariant, Vec<String>>,
+    /// What nothing is done to break.
+    not_exercised: &'static [Invariant],
 }
 
 impl Judge {
+    /// A judge of rounds in which nothing is done that could break these.
+    pub(in crate::commands) fn without(not_exercised: &'static [Invariant]) -> Self {
+        Self {
+            not_exercised,
+            ..Self::default()
+        }
+    }
+
     /// From now on this round is judged.
-    pub(super) fn round(&mut self, round: usize) {
+    pub(in crate::commands) fn round(&mut self, round: usize) {
         self.round = round;
     }
 
     /// Notes that one does not hold.
-    pub(super) fn violated(&mut self, invariant: Invariant, what: &str) {
+    pub(in crate::commands) fn violated(&mut self, invariant: Invariant, what: &str) {
         let what = format!("round {}: {what}", self.round);
         self.violations.entry(invariant).or_default().push(what);
     }
 
     /// Notes that one does not hold, if there is anything to say about it.
-    pub(super) fn none_of(&mut self, invariant: Invariant, what: &str, found: &[String]) {
+    pub(in crate::commands) fn none_of(
+        &mut self,
+        invariant: Invariant,
+        what: &str,
+        found: &[String],
+    ) {
         if !found.is_empty() {
             self.violated(invariant, &format!("{what}: {}", found.join(", ")));
         }
     }
 
     /// Notes that one does not hold unless `holds`.
-    pub(super) fn must(
+    pub(in crate::commands) fn must(
         &mut self,
         invariant: Invariant,
         holds: bool,
@@ -99,17 +114,17 @@ impl Judge {
     }
 
     /// Whether all held so far.
-    pub(super) fn content(&self) -> bool {
+    pub(in crate::commands) fn content(&self) -> bool {
         self.violations.is_empty()
     }
 
     /// What is to be told of all of them.
-    pub(super) fn verdicts(&self) -> BTreeMap<Invariant, Verdict> {
+    pub(in crate::commands) fn verdicts(&self) -> BTreeMap<Invariant, Verdict> {
         let verdict = |invariant| {
             let violations = self.violations.get(&invariant).cloned().unwrap_or_default();
             let verdict = Verdict {
                 ok: violations.is_empty(),
-                not_exercised: not_exercised(invariant),
+                not_exercised: self.not_exercised.contains(&invariant),
                 violations,
             };
             (invariant, verdict)
@@ -118,18 +133,13 @@ impl Judge {
     }
 }
 
-/// In test mode there are no Agents, and no ISO is moved.
-fn not_exercised(invariant: Invariant) -> bool {
-    matches!(invariant, Invariant::I5 | Invariant::I9)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn what_was_not_seen_to_fail_is_ok_and_what_was_not_tried_says_so() {
-        let mut judge = Judge::default();
+        let mut judge = Judge::without(&[Invariant::I5]);
         judge.round(7);
         judge.none_of(Invariant::I1, "orphans", &[]);
         assert!(judge.content());

@@ -2,20 +2,17 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use kube::ResourceExt as _;
 use lab::proxy::{Moment, Outage, Proxy, Sprung, Which};
-use lab::vcenter::Govc;
 use lab::{Lab, wait_for};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 
-use super::canary;
+use super::eyes::{self, Census};
 use super::invariants::{Invariant, Judge};
 use super::plan::{Change, Kill, Round, Victim, Wire};
 use super::world::{Strangers, World};
@@ -25,10 +22,6 @@ use super::{NAME, rounded};
 const PATIENCE: Duration = Duration::from_mins(2);
 /// How soon after the last kill all must be as asked for.
 const CONVERGED: Duration = Duration::from_secs(30);
-/// How often one call may be repeated for one object, in how much time.
-const REPEATS: (usize, Duration) = (10, Duration::from_secs(10));
-/// The time between two looks at how many machines there are.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// What a person set on the template.
 const LABEL: (&str, &str) = ("example.org/team", "blue");
@@ -71,7 +64,7 @@ pub(super) struct Player {
 
 impl Player {
     pub(super) async fn start(lab: Lab, vms: u32) -> anyhow::Result<Self> {
-        let strangers = Strangers::make(&lab).await?;
+        let strangers = Strangers::make(&lab, NAME).await?;
         Ok(Self {
             lab,
             vms,
@@ -137,19 +130,7 @@ impl Player {
 
     /// Stops both services, and judges what can only be judged then.
     pub(super) async fn end(&mut self, judge: &mut Judge) -> anyhow::Result<()> {
-        self.lab.stop_controller().await?;
-        self.lab.stop_driver().await?;
-        let left = self.sessions().await?;
-        judge.must(Invariant::I7, left == 0, || {
-            format!("{left} sessions are left after both services were stopped")
-        });
-        let password = self.lab.vcenter().password();
-        let found = canary::search(self.lab.folder(), password)?;
-        judge.must(Invariant::I11, found.bytes > 0, || {
-            "no log was read".to_owned()
-        });
-        judge.none_of(Invariant::I11, "a password is in", &found.logs);
-        Ok(())
+        eyes::end(&mut self.lab, judge).await
     }
 
     /// Sets the trap of a kill.
@@ -253,13 +234,13 @@ impl Player {
         judge.must(Invariant::I10, true_claim, || {
             format!("the status says {claimed}, and {running} are on")
         });
-        let touched = self.touched(&world, judge);
+        let touched = eyes::touched(&self.lab, &self.strangers, &world, judge);
         self.kept_what_people_set(judge).await?;
-        let sessions = self.sessions().await?;
+        let sessions = eyes::sessions(&self.lab).await?;
         judge.must(Invariant::I7, sessions <= 1, || {
             format!("{sessions} sessions")
         });
-        self.calm(judge)?;
+        eyes::calm(&self.lab, judge)?;
         Ok(Played {
             change: Change::Up,
             kills: Vec::new(),
@@ -270,20 +251,6 @@ impl Player {
             most_vms: 0,
             converged_s: 0.0,
         })
-    }
-
-    /// How often machines of others were changed: by the calls that named them, and by how they are.
-    fn touched(&self, world: &World, judge: &mut Judge) -> usize {
-        let journal = self.lab.proxy().journal();
-        let morefs = self.strangers.morefs();
-        let calls: Vec<_> = journal
-            .touching(&morefs)
-            .map(|call| format!("{} {:?}", call.method, call.objects))
-            .collect();
-        judge.none_of(Invariant::I3, "calls for machines of others", &calls);
-        let changed = self.strangers.changed(world);
-        judge.none_of(Invariant::I3, "not as they were", &changed);
-        calls.len() + changed.len()
     }
 
     async fn kept_what_people_set(&self, judge: &mut Judge) -> anyhow::Result<()> {
@@ -298,36 +265,6 @@ impl Player {
             format!("label {label:?}, annotation {note:?}")
         });
         Ok(())
-    }
-
-    /// Nothing was asked for again and again without a pause, and no file was changed.
-    fn calm(&self, judge: &mut Judge) -> anyhow::Result<()> {
-        let (bound, span) = REPEATS;
-        for proxy in [self.lab.proxy(), self.lab.rpcs()?] {
-            let journal = proxy.journal();
-            for ((method, object), times) in journal.busier_than(bound, span) {
-                let seconds = span.as_secs();
-                let what = format!("{method} {object}: {times} times in {seconds} s");
-                judge.violated(Invariant::I12, &what);
-            }
-            let files = journal
-                .0
-                .iter()
-                .filter(|call| call.method.starts_with("HTTP"));
-            let files: Vec<_> = files.map(|call| call.method.clone()).collect();
-            judge.none_of(Invariant::I9, "files were changed", &files);
-        }
-        Ok(())
-    }
-
-    /// Sessions of the driver; govc's own come and go with its commands.
-    async fn sessions(&self) -> anyhow::Result<usize> {
-        let sessions = self.lab.vcenter().sessions().await?;
-        let govc = |session: &&Value| {
-            let agent = session["userAgent"].as_str().unwrap_or_default();
-            agent.contains("govc")
-        };
-        Ok(sessions.iter().filter(|it| !govc(it)).count())
     }
 }
 
@@ -354,39 +291,6 @@ fn says_so(template: &Value, asked: u32) -> bool {
         && status["readyReplicas"] == json!(asked)
         && status["currentReplicas"] == json!(asked)
         && listed == asked as usize
-}
-
-/// Counts machines all the time, and keeps the most.
-struct Census {
-    most: Arc<AtomicUsize>,
-    task: JoinHandle<()>,
-}
-
-impl Census {
-    fn start(govc: Govc) -> Self {
-        let most = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&most);
-        let task = tokio::spawn(async move {
-            loop {
-                if let Ok(found) = govc.run(&["find", "/", "-type", "m"]).await {
-                    counted.fetch_max(found.lines().count(), Ordering::Relaxed);
-                }
-                tokio::time::sleep(LOOK).await;
-            }
-        });
-        Self { most, task }
-    }
-
-    /// The most that there were.
-    fn end(&self) -> usize {
-        self.most.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for Census {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
 }
 
 impl Played {

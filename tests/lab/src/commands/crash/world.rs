@@ -6,8 +6,6 @@ use anyhow::{Context as _, ensure};
 use lab::Lab;
 use lab::vcenter::{Govc, Machine};
 
-use super::NAME;
-
 /// How the keys of our marks begin.
 const MARK: &str = "hcp-vsphere.";
 const OWNER: &str = "hcp-vsphere.owner-uid";
@@ -15,38 +13,38 @@ const SLOT: &str = "hcp-vsphere.slot";
 
 /// A machine with our mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Marked {
-    pub(super) name: String,
-    pub(super) on: bool,
-    pub(super) owner: String,
-    pub(super) slot: String,
+pub(in crate::commands) struct Marked {
+    pub(in crate::commands) name: String,
+    pub(in crate::commands) on: bool,
+    pub(in crate::commands) owner: String,
+    pub(in crate::commands) slot: String,
 }
 
 /// What there is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct World {
-    pub(super) marked: Vec<Marked>,
+pub(in crate::commands) struct World {
+    pub(in crate::commands) marked: Vec<Marked>,
     /// Neither marked nor known as somebody else's: nobody else makes machines here.
-    pub(super) unmarked: Vec<String>,
-    pub(super) strangers: Vec<Machine>,
+    pub(in crate::commands) unmarked: Vec<String>,
+    pub(in crate::commands) strangers: Vec<Machine>,
 }
 
 /// Machines of others, which must stay as they are.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Strangers(Vec<Machine>);
+pub(in crate::commands) struct Strangers(Vec<Machine>);
 
 impl Strangers {
-    /// Makes two: one of any name, and one with a name that our machines would have.
-    pub(super) async fn make(lab: &Lab) -> anyhow::Result<Self> {
+    /// Makes two: one of any name, and one with a name that machines of `template` would have.
+    pub(in crate::commands) async fn make(lab: &Lab, template: &str) -> anyhow::Result<Self> {
         let govc = lab.vcenter().govc();
-        for name in ["somebody-elses", &format!("{NAME}-n03")] {
+        for name in ["somebody-elses", &format!("{template}-n03")] {
             govc.foreign_machine(name).await?;
         }
         Ok(Self(govc.machines().await?))
     }
 
     /// Makes a copy of one of our machines: with its mark, and with another instance UUID.
-    pub(super) async fn copy_one(&mut self, lab: &Lab) -> anyhow::Result<()> {
+    pub(in crate::commands) async fn copy_one(&mut self, lab: &Lab) -> anyhow::Result<()> {
         let govc = lab.vcenter().govc();
         let marks = govc.marks(MARK).await?;
         let mark = marks.values().find(|mark| mark.contains_key(OWNER));
@@ -69,16 +67,16 @@ impl Strangers {
         Ok(())
     }
 
-    pub(super) fn count(&self) -> usize {
+    pub(in crate::commands) fn count(&self) -> usize {
         self.0.len()
     }
 
-    pub(super) fn morefs(&self) -> BTreeSet<String> {
+    pub(in crate::commands) fn morefs(&self) -> BTreeSet<String> {
         self.0.iter().map(|machine| machine.moref.clone()).collect()
     }
 
     /// Those that are not any more as they were.
-    pub(super) fn changed(&self, world: &World) -> Vec<String> {
+    pub(in crate::commands) fn changed(&self, world: &World) -> Vec<String> {
         let gone = self.0.iter().filter(|it| !world.strangers.contains(it));
         gone.map(|machine| machine.name.clone()).collect()
     }
@@ -86,7 +84,10 @@ impl Strangers {
 
 impl World {
     /// Looks.
-    pub(super) async fn look(govc: &Govc, strangers: &Strangers) -> anyhow::Result<Self> {
+    pub(in crate::commands) async fn look(
+        govc: &Govc,
+        strangers: &Strangers,
+    ) -> anyhow::Result<Self> {
         let machines = govc.machines().await?;
         let marks = govc.marks(MARK).await?;
         Ok(Self::of(machines, &marks, &strangers.morefs()))
@@ -116,7 +117,7 @@ impl World {
     }
 
     /// Machines of a template that is not there, and machines that nobody could find again.
-    pub(super) fn orphans(&self, owner: Option<&str>) -> Vec<String> {
+    pub(in crate::commands) fn orphans(&self, owner: Option<&str>) -> Vec<String> {
         let left = self
             .marked
             .iter()
@@ -126,7 +127,7 @@ impl World {
     }
 
     /// Machines of which there is another with the same owner and slot, or with the same name.
-    pub(super) fn duplicates(&self) -> Vec<String> {
+    pub(in crate::commands) fn duplicates(&self) -> Vec<String> {
         let (mut slots, mut names) = (BTreeSet::new(), BTreeSet::new());
         let twice = self.marked.iter().filter(|it| {
             let new_slot = slots.insert((&it.owner, &it.slot));
@@ -136,7 +137,7 @@ impl World {
     }
 
     /// How many machines the owner has that are on.
-    pub(super) fn running(&self, owner: Option<&str>) -> usize {
+    pub(in crate::commands) fn running(&self, owner: Option<&str>) -> usize {
         let ours = |it: &&Marked| it.on && Some(it.owner.as_str()) == owner;
         self.marked.iter().filter(ours).count()
     }

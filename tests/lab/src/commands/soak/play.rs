@@ -1,0 +1,292 @@
+//! Plays a round: asks for a change, strikes, waits until all is well again, and looks.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use kube::ResourceExt as _;
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams};
+use kube::core::{ApiResource, GroupVersionKind};
+use lab::Lab;
+use lab::agents::{Agents, Cast, Pool};
+use lab::proxy::Outage;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::NAME;
+use super::plan::{Blow, BlowKind, Change, Round};
+use super::watchman::Watchman;
+use crate::commands::crash::eyes::{self, Census};
+use crate::commands::crash::invariants::{Invariant, Judge};
+use crate::commands::crash::rounded;
+use crate::commands::crash::world::{Strangers, World};
+
+/// How long what is asked for is waited for at most.
+const PATIENCE: Duration = Duration::from_mins(2);
+/// How soon after the last blow all must be as asked for: those who are played take a part of it.
+const CONVERGED: Duration = Duration::from_secs(30);
+/// The time between the two halves of a wavering.
+const WAVER: Duration = Duration::from_millis(300);
+
+/// What a person set on the template.
+const LABEL: (&str, &str) = ("example.org/team", "blue");
+/// What a person set on an Agent.
+const AGENT_LABEL: (&str, &str) = ("example.org/rack", "7");
+
+/// A round that was played.
+#[derive(Debug, Serialize)]
+pub(super) struct Played {
+    pub(super) round: Round,
+    pub(super) nodes: u32,
+    most_vms: usize,
+    converged_s: f64,
+}
+
+/// A lab in which a pool is played.
+pub(super) struct Player {
+    lab: Lab,
+    pool: Pool,
+    watchman: Watchman,
+    strangers: Strangers,
+    copied: bool,
+    /// Agents that a person has labelled.
+    labelled: BTreeSet<String>,
+    nodes: u32,
+    owner: Option<String>,
+    _played: Agents,
+}
+
+// === impl Player ===
+
+impl Player {
+    pub(super) async fn start(lab: Lab) -> anyhow::Result<Self> {
+        let strangers = Strangers::make(&lab, NAME).await?;
+        let pool = Pool::new(&lab, NAME);
+        pool.prepare(&lab).await?;
+        let played = Agents::start(&lab, Cast::default()).await?;
+        lab.apply(&pool.node_pool(0)).await?;
+        let mut template = pool.template(&lab);
+        template["metadata"]["labels"] = json!({LABEL.0: LABEL.1});
+        lab.apply(&template).await?;
+        let agents = api(&lab, "agent-install.openshift.io", "Agent", &pool.agents)?;
+        let watchman = Watchman::start(agents, lab.vcenter().govc().clone());
+        let owner = lab.templates()?.get(NAME).await?.uid();
+        Ok(Self {
+            lab,
+            pool,
+            watchman,
+            strangers,
+            copied: false,
+            labelled: BTreeSet::new(),
+            nodes: 0,
+            owner,
+            _played: played,
+        })
+    }
+
+    pub(super) fn lab(&self) -> &Lab {
+        &self.lab
+    }
+
+    /// Plays a round. What does not hold is told to `judge`.
+    ///
+    /// # Errors
+    /// When what was asked for never happened.
+    pub(super) async fn play(&mut self, round: Round, judge: &mut Judge) -> anyhow::Result<Played> {
+        self.lab.proxy().reset();
+        self.lab.rpcs()?.reset();
+        let before = self.nodes;
+        let census = Census::start(self.lab.vcenter().govc().clone());
+        self.ask(round.change).await?;
+        for blow in &round.blows {
+            self.strike(*blow).await?;
+        }
+        let began = Instant::now();
+        self.converged().await?;
+        let took = began.elapsed();
+        judge.must(Invariant::I8, took <= CONVERGED, || {
+            format!("converged after {} s", took.as_secs())
+        });
+        let most = census.end().saturating_sub(self.strangers.count());
+        // A machine that was let go and the one in its place are there together for a while.
+        let moving = usize::from(!matches!(round.change, Change::Scale(_)));
+        let allowed = usize::try_from(before.max(self.nodes))? + moving;
+        judge.must(Invariant::I4, most <= allowed, || {
+            format!("{most} machines where {allowed} are enough")
+        });
+        self.judged(judge).await?;
+        if !self.copied && self.nodes > 0 {
+            self.strangers.copy_one(&self.lab).await?;
+            self.copied = true;
+            self.label_agents().await?;
+        }
+        Ok(Played {
+            round,
+            nodes: self.nodes,
+            most_vms: most,
+            converged_s: rounded(took.as_secs_f64()),
+        })
+    }
+
+    /// Stops both services, and judges what can only be judged then.
+    pub(super) async fn end(&mut self, judge: &mut Judge) -> anyhow::Result<()> {
+        eyes::end(&mut self.lab, judge).await
+    }
+
+    async fn ask(&mut self, change: Change) -> anyhow::Result<()> {
+        match change {
+            Change::Scale(nodes) => {
+                self.nodes = nodes;
+                self.scale(nodes).await
+            }
+            Change::Replace => {
+                let machines = api(
+                    &self.lab,
+                    "cluster.x-k8s.io",
+                    "Machine",
+                    &self.pool.control_plane(),
+                )?;
+                let all = machines.list(&ListParams::default()).await?;
+                let victim = all.into_iter().map(|it| it.name_any()).min();
+                let victim = victim.context("there is no Machine to replace")?;
+                machines.delete(&victim, &DeleteParams::default()).await?;
+                Ok(())
+            }
+            Change::Waver => {
+                self.scale(self.nodes - 1).await?;
+                tokio::time::sleep(WAVER).await;
+                self.scale(self.nodes).await
+            }
+        }
+    }
+
+    async fn scale(&self, nodes: u32) -> anyhow::Result<()> {
+        let replicas = format!("--replicas={nodes}");
+        let scale = ["scale", "nodepool", NAME, &replicas];
+        self.lab.kubectl(&scale).await?;
+        Ok(())
+    }
+
+    async fn strike(&mut self, blow: Blow) -> anyhow::Result<()> {
+        tokio::time::sleep(blow.after).await;
+        match blow.kind {
+            BlowKind::KillDriver => {
+                self.lab.kill_driver()?;
+                // Who is killed cannot log out; vCenter would end this session when it is idle.
+                self.lab.vcenter().end_sessions().await?;
+                self.lab.restart_driver().await?;
+            }
+            BlowKind::KillController => {
+                self.lab.kill_controller()?;
+                self.lab.restart_controller().await?;
+            }
+            BlowKind::Refused(length) => self.outage(Outage::Refused, length).await,
+            BlowKind::Silent(length) => self.outage(Outage::Silent, length).await,
+        }
+        Ok(())
+    }
+
+    async fn outage(&self, outage: Outage, length: Duration) {
+        self.lab.proxy().outage(outage);
+        tokio::time::sleep(length).await;
+        self.lab.proxy().outage(Outage::None);
+    }
+
+    /// Waits until Cluster API, vCenter and the status agree on the number.
+    async fn converged(&self) -> anyhow::Result<()> {
+        let nodes = self.nodes;
+        let pools = api(
+            &self.lab,
+            "hypershift.openshift.io",
+            "NodePool",
+            self.lab.namespace(),
+        )?;
+        let has = move |pool: Option<&DynamicObject>| {
+            pool.is_some_and(|it| it.data["status"]["replicas"] == json!(nodes))
+        };
+        lab::wait_for(pools, NAME, PATIENCE, has)
+            .await
+            .context("waiting for the nodes")?;
+        let count = usize::try_from(nodes)? + self.strangers.count();
+        self.lab
+            .wait_for_machines("as many machines as nodes", PATIENCE, |machines| {
+                machines.len() == count
+            })
+            .await?;
+        let so = |template: Option<&Value>| template.is_some_and(|it| says_so(it, nodes));
+        self.lab.wait_for_template(NAME, PATIENCE, so).await?;
+        Ok(())
+    }
+
+    /// Looks at the world right after the status claimed that all is well.
+    async fn judged(&self, judge: &mut Judge) -> anyhow::Result<()> {
+        let owner = self.owner.as_deref();
+        let world = World::look(self.lab.vcenter().govc(), &self.strangers).await?;
+        judge.none_of(Invariant::I1, "orphans", &world.orphans(owner));
+        judge.none_of(Invariant::I2, "made twice", &world.duplicates());
+        let (running, claimed) = (world.running(owner), usize::try_from(self.nodes)?);
+        judge.must(Invariant::I10, running == claimed, || {
+            format!("the status says {claimed}, and {running} are on")
+        });
+        let taken = self.watchman.taken();
+        judge.none_of(Invariant::I5, "bound Agents whose machine is gone", &taken);
+        eyes::touched(&self.lab, &self.strangers, &world, judge);
+        self.kept_what_people_set(judge).await?;
+        let sessions = eyes::sessions(&self.lab).await?;
+        judge.must(Invariant::I7, sessions <= 1, || {
+            format!("{sessions} sessions")
+        });
+        eyes::calm(&self.lab, judge)
+    }
+
+    async fn label_agents(&mut self) -> anyhow::Result<()> {
+        let label = format!("{}={}", AGENT_LABEL.0, AGENT_LABEL.1);
+        let place = ["--namespace", &self.pool.agents, "label", "--overwrite"];
+        let what = ["agents", "--all", &label];
+        self.lab.kubectl(&[&place[..], &what[..]].concat()).await?;
+        let agents = self.agents()?.list(&ListParams::default()).await?;
+        self.labelled = agents.into_iter().map(|agent| agent.name_any()).collect();
+        Ok(())
+    }
+
+    async fn kept_what_people_set(&self, judge: &mut Judge) -> anyhow::Result<()> {
+        let template = self.lab.templates()?.get(NAME).await?;
+        let label = template.labels().get(LABEL.0).map(String::as_str);
+        judge.must(Invariant::I6, label == Some(LABEL.1), || {
+            format!("the template's label is {label:?}")
+        });
+        for agent in self.agents()?.list(&ListParams::default()).await? {
+            let labels = agent.labels();
+            let theirs = labels.contains_key("infraenvs.agent-install.openshift.io");
+            let expected = self.labelled.contains(&agent.name_any());
+            let person = !expected
+                || labels
+                    .get(AGENT_LABEL.0)
+                    .is_some_and(|it| it == AGENT_LABEL.1);
+            judge.must(Invariant::I6, theirs && person, || {
+                format!("labels of {}: {labels:?}", agent.name_any())
+            });
+        }
+        Ok(())
+    }
+
+    fn agents(&self) -> anyhow::Result<Api<DynamicObject>> {
+        let (group, namespace) = ("agent-install.openshift.io", &self.pool.agents);
+        api(&self.lab, group, "Agent", namespace)
+    }
+}
+
+/// Whether the status says, of what is asked for now, that so many nodes have joined.
+fn says_so(template: &Value, nodes: u32) -> bool {
+    let status = &template["status"];
+    let listed = status["vmStatus"].as_array().map_or(0, Vec::len);
+    status["observedGeneration"] == template["metadata"]["generation"]
+        && status["readyReplicas"].as_u64().unwrap_or_default() == u64::from(nodes)
+        && status["joinedReplicas"].as_u64().unwrap_or_default() == u64::from(nodes)
+        && listed == nodes as usize
+}
+
+fn api(lab: &Lab, group: &str, kind: &str, namespace: &str) -> anyhow::Result<Api<DynamicObject>> {
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, "v1beta1", kind));
+    Ok(Api::namespaced_with(lab.client()?, namespace, &resource))
+}
