@@ -37,6 +37,8 @@ pub struct Core {
     connect: Connect,
     ledger: Arc<Ledger>,
     health: HealthReporter,
+    /// One connect at a time: two of the same target must not both find it unknown.
+    connecting: Mutex<()>,
     known: Mutex<BTreeMap<String, Known>>,
     /// Nobody uses them any more; their last work goes on. They come back when they are connected anew.
     leaving: Mutex<Vec<Known>>,
@@ -120,6 +122,7 @@ impl Core {
             run_id,
             ledger: Arc::new(Ledger::new(Uuid::new_v4().into_bytes())),
             health,
+            connecting: Mutex::default(),
             known: Mutex::default(),
             leaving: Mutex::default(),
         }
@@ -191,6 +194,10 @@ impl Core {
     /// The vCenter of this target: the same one for the same target, for as long as the driver runs.
     pub fn connect(&self, target: Target, hub_id: &str) -> Result<Arc<VCenter>, Fault> {
         let identity = self.identity(&target);
+        let _one_at_a_time = self
+            .connecting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let same = self
             .lock()
             .values()
@@ -291,7 +298,8 @@ impl Core {
             );
         }
         vcenter.start();
-        vcenter.spawn(report_health(Arc::clone(&vcenter), self.health.clone()));
+        let health = report_health(Arc::clone(&vcenter), self.health.clone());
+        vcenter.running.spawn(health);
         self.lock()
             .insert(vcenter.name.clone(), Known { vcenter, target });
     }
@@ -329,9 +337,18 @@ impl std::fmt::Debug for Core {
     }
 }
 
-/// Tells the health of `vcenter/NAME` as the connection changes.
-async fn report_health(vcenter: Arc<VCenter>, health: HealthReporter) {
+/// Tells the health of `vcenter/NAME` as the connection changes, until there is nothing left to be told of.
+async fn report_health(vcenter: Arc<VCenter>, mut health: HealthReporter) {
     let service = format!("vcenter/{}", vcenter.name);
+    tokio::select! {
+        biased;
+        () = vcenter.stop.cancelled() => {}
+        () = follow_health(&vcenter, &service, &health) => {}
+    }
+    health.clear_service_status(&service).await;
+}
+
+async fn follow_health(vcenter: &VCenter, service: &str, health: &HealthReporter) {
     let mut changes = vcenter.changes();
     let mut told = None;
     loop {
@@ -344,8 +361,11 @@ async fn report_health(vcenter: Arc<VCenter>, health: HealthReporter) {
         };
         if told != Some(connected) {
             told = Some(connected);
-            health.set_service_status(&service, status).await;
+            health.set_service_status(service, status).await;
         }
         changes.rung().await;
     }
 }
+
+#[cfg(test)]
+mod tests;
