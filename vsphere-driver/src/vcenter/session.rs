@@ -1,5 +1,11 @@
 //! The one session with a vCenter: logged in when it is needed, again when it is lost, never in a storm.
 
+mod failure;
+#[cfg(test)]
+mod tests;
+
+pub use failure::Failure;
+
 use super::{
     explain,
     ledger::{Account, Ledger},
@@ -7,7 +13,7 @@ use super::{
 use crate::{
     secret::Secret,
     soap::{
-        Error, Server, ServiceContent, VimFault,
+        Error, Server, ServiceContent,
         property_collector::{FilterSpec, ObjectContent},
         session::UserSession,
         trust::SeenCertificate,
@@ -18,7 +24,7 @@ use contract::v1::{Fault, Reason};
 use std::{
     future::Future,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -46,6 +52,8 @@ pub struct Session {
     password: Password,
     ledger: Arc<Ledger>,
     login: AsyncMutex<()>,
+    /// When a login failed last, and why.
+    failed: Mutex<Option<(Instant, Fault)>>,
     current: watch::Sender<Option<Current>>,
     suspended: Mutex<Option<Instant>>,
     closed: AtomicBool,
@@ -64,15 +72,6 @@ pub struct Current {
     pub since: prost_types::Timestamp,
 }
 
-/// Why something could not be done.
-#[derive(Debug)]
-pub enum Failure {
-    /// The call itself failed.
-    Call(Error),
-    /// There is no session.
-    NoSession(Box<Fault>),
-}
-
 // === impl Session ===
 
 impl Session {
@@ -86,6 +85,7 @@ impl Session {
             password,
             ledger,
             login: AsyncMutex::default(),
+            failed: Mutex::default(),
             current: watch::Sender::new(None),
             suspended: Mutex::default(),
             closed: AtomicBool::new(false),
@@ -200,8 +200,10 @@ impl Session {
         self.look("", read).await
     }
 
-    /// Logs in anew, unless somebody did since session `lost`.
+    /// Logs in anew, unless somebody did since session `lost`. Where somebody tried in vain meanwhile, that
+    /// is the answer: hundreds may wait, and each would wait for the tries of all before it.
     pub async fn renew(&self, lost: u64) -> Result<Current, Fault> {
+        let asked = Instant::now();
         let _one_at_a_time = self.login.lock().await;
         let before = self.current().map_or(0, |current| current.number);
         if before > lost
@@ -209,14 +211,34 @@ impl Session {
         {
             return Ok(current);
         }
+        if let Some(fault) = self.failed_since(asked) {
+            return Err(fault);
+        }
         if let Some(lost) = self.current() {
             // vCenter may have refused one call only. It takes a login in a session that lives for a
             // wrong password, and else the old session would be left behind.
             let _ = timeout(FAREWELL, self.vim.logout(&lost.content)).await;
         }
-        let current = self.log_in(before.max(lost) + 1).await?;
-        self.current.send_replace(Some(current.clone()));
-        Ok(current)
+        match self.log_in(before.max(lost) + 1).await {
+            Ok(current) => {
+                self.current.send_replace(Some(current.clone()));
+                Ok(current)
+            }
+            Err(fault) => {
+                *self.lock_failed() = Some((Instant::now(), fault.clone()));
+                Err(fault)
+            }
+        }
+    }
+
+    fn failed_since(&self, asked: Instant) -> Option<Fault> {
+        let failed = self.lock_failed();
+        let (at, fault) = failed.as_ref()?;
+        (*at > asked).then(|| fault.clone())
+    }
+
+    fn lock_failed(&self) -> MutexGuard<'_, Option<(Instant, Fault)>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn log_in(&self, number: u64) -> Result<Current, Fault> {
@@ -333,56 +355,5 @@ impl std::fmt::Debug for Session {
         out.field("server", &self.server())
             .field("username", &self.username);
         out.finish_non_exhaustive()
-    }
-}
-
-// === impl Failure ===
-
-impl Failure {
-    fn no_session(fault: Fault) -> Self {
-        Self::NoSession(Box::new(fault))
-    }
-
-    /// The fault for something that failed while `doing` it.
-    pub fn explain(&self, doing: &str, server: &str) -> Fault {
-        match self {
-            Self::Call(error) => explain::of_error(error, doing, server),
-            Self::NoSession(fault) => (**fault).clone(),
-        }
-    }
-
-    /// The vSphere fault, if vCenter answered with one.
-    pub fn vim(&self) -> Option<&VimFault> {
-        match self {
-            Self::Call(error) => error.fault(),
-            Self::NoSession(_) => None,
-        }
-    }
-
-    /// Was only the connection lost, or taken by others for a moment?
-    fn may_pass(&self) -> bool {
-        matches!(
-            self,
-            Self::Call(
-                Error::Lost { .. }
-                    | Error::Busy {
-                        retry_after: None,
-                        ..
-                    }
-            )
-        )
-    }
-
-    /// Is it certain that nothing was changed?
-    pub fn certainly_not_run(&self) -> bool {
-        match self {
-            Self::Call(error) => error.certainly_not_run(),
-            Self::NoSession(_) => true,
-        }
-    }
-
-    /// Is it a vSphere fault of exactly this type?
-    pub fn is_fault(&self, type_name: &str) -> bool {
-        matches!(self, Self::Call(error) if error.is_fault(type_name))
     }
 }
