@@ -17,7 +17,7 @@ mod weather;
 mod wire;
 mod world;
 
-use schedule::{Outcome, play, watched_with_after_a_while_of_503};
+use schedule::{Outcome, play, scenes};
 use std::{
     env,
     sync::{
@@ -115,5 +115,19 @@ fn the_same_seed_gives_the_same_trace() {
 
 #[test]
 fn what_the_update_loop_watched_with_is_given_up_when_it_begins_anew_in_its_session() {
-    assert_eq!(watched_with_after_a_while_of_503(), (1, 2));
+    assert_eq!(scenes::watched_with_after_a_while_of_503(), (1, 2));
+}
+
+#[test]
+fn what_is_made_in_vain_to_watch_with_is_given_up() {
+    let (collectors, views) = scenes::watched_with_while_filters_are_refused();
+    assert!(collectors <= 2 && views <= 2, "{collectors}, {views}");
+}
+
+#[test]
+fn half_an_hour_without_a_vcenter_ends_without_a_storm() {
+    let [start, healed] = scenes::calls_of_a_start_and_after_half_an_hour_without_a_vcenter();
+    assert!(start.soap > 10 && healed.soap > 5, "{start:?}, {healed:?}");
+    assert!(healed.rpcs <= 2 * start.rpcs, "{start:?}, {healed:?}");
+    assert!(healed.soap <= 2 * start.soap, "{start:?}, {healed:?}");
 }

@@ -2,6 +2,7 @@
 //! what is left in the end. All of it follows from its seed.
 
 mod others;
+pub(crate) mod scenes;
 mod settled;
 
 use crate::{
@@ -50,32 +51,6 @@ pub(crate) fn play(seed: u64) -> Outcome {
         seed,
         violations: world.judge.violations.clone(),
         trace: world.trace().to_vec(),
-    })
-}
-
-/// Collectors and views that the driver has after vCenter was busy for a while, in the same session.
-pub(crate) fn watched_with_after_a_while_of_503() -> (usize, usize) {
-    on_stage(1, async |mut play| {
-        play.start_driver();
-        play.start_controller();
-        play.shared
-            .with(|world| world.hub.create("pool-a", 1, None));
-        play.settle("one machine").await;
-        for busy in [100, 0, 100, 0] {
-            play.shared.with(|world| {
-                world.weather.busy = busy;
-                world
-                    .hub
-                    .edit("pool-a", |spec| spec["replicas"] = (1 + busy / 100).into());
-                // Something to tell: the call for updates is answered, and another is made.
-                world.vcenter.changes += 1;
-            });
-            sleep(Duration::from_mins(3)).await;
-        }
-        play.shared.with(|world| {
-            assert_eq!(world.judge.violations, Vec::<String>::new());
-            world.vcenter.watching_of(play.runs)
-        })
     })
 }
 

@@ -46,6 +46,8 @@ pub(crate) struct State {
     sessions: BTreeMap<String, Session>,
     tasks: VecDeque<(MoRef, Option<Instant>)>,
     next: u64,
+    /// Calls that have arrived.
+    pub(crate) calls: u64,
     /// Grows with each change of what is to be seen.
     pub(crate) changes: u64,
 }
@@ -96,6 +98,7 @@ impl State {
             sessions: BTreeMap::new(),
             tasks: VecDeque::new(),
             next: 100,
+            calls: 0,
             changes: 1,
         }
     }

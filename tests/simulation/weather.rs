@@ -17,6 +17,8 @@ pub(crate) struct Weather {
     pub(crate) task_slow: u32,
     /// An update is told twice, or only a part of it at once.
     pub(crate) odd_updates: u32,
+    /// vCenter refuses each filter, as one does that does not know a property.
+    pub(crate) filters_refused: bool,
     /// vCenter forgets a session.
     pub(crate) session_ends: u32,
     /// An rpc never reaches the driver.
@@ -57,6 +59,7 @@ impl Weather {
             task_fails: some(30),
             task_slow: some(40),
             odd_updates: some(50),
+            filters_refused: false,
             session_ends: some(5),
             rpc_lost: some(20),
             rpc_reply_lost: some(30),

@@ -80,6 +80,7 @@ impl Wire {
         let trip = self.shared.with(|world| {
             let now = world.now();
             world.judge.rpc(&method, now);
+            world.rpcs += 1;
             Trip::new(world)
         });
         if let Some(wait) = trip.lost {

@@ -26,6 +26,8 @@ pub(crate) struct World {
     pub(crate) vcenter: vcenter::State,
     pub(crate) hub: hub::State,
     pub(crate) judge: Judge,
+    /// Rpcs that were sent.
+    pub(crate) rpcs: u64,
     start: Instant,
     trace: Vec<String>,
 }
@@ -43,6 +45,7 @@ impl Shared {
             vcenter: vcenter::State::new(),
             hub: hub::State::new(),
             judge: Judge::default(),
+            rpcs: 0,
             start: Instant::now(),
             trace: Vec::new(),
         };

@@ -142,6 +142,7 @@ impl Client {
                 if !world.vcenter.up {
                     return None;
                 }
+                world.vcenter.calls += 1;
                 let reply = act(&handle, world);
                 let how = match &reply {
                     Ok(_) if reply_lost => " (reply lost)".to_owned(),

@@ -145,6 +145,9 @@ impl VimApi for Client {
     async fn create_filter(&self, collector: &MoRef, spec: &FilterSpec) -> Result<MoRef, Error> {
         let (collector, spec) = (collector.clone(), spec.clone());
         self.call("CreateFilter", "", move |_, world, session| {
+            if world.weather.filters_refused {
+                return Err(values::fault("InvalidProperty", None));
+            }
             let filter = world.vcenter.new_ref("PropertyFilter", "filter");
             let missing = values::fault("ManagedObjectNotFound", Some(&collector));
             let session = world.vcenter.session(session);

@@ -64,13 +64,17 @@ impl Tasks {
         self.lock().waited.len()
     }
 
-    /// What to add to the list view, and what to take off it.
-    pub fn take_pending(&self) -> (Vec<MoRef>, Vec<MoRef>) {
+    /// What to add to the list view, and what to take off it. Nothing while there is nothing to add: until
+    /// then those that ended cost nothing there.
+    pub fn take_pending(&self) -> Option<(Vec<MoRef>, Vec<MoRef>)> {
         let mut inside = self.lock();
-        (
+        if inside.to_add.is_empty() {
+            return None;
+        }
+        Some((
             std::mem::take(&mut inside.to_add),
             std::mem::take(&mut inside.to_remove),
-        )
+        ))
     }
 
     /// All that are waited for, for a new list view.
@@ -81,9 +85,11 @@ impl Tasks {
         inside.waited.keys().cloned().collect()
     }
 
-    /// Puts back what could not be added.
-    pub fn put_back(&self, tasks: Vec<MoRef>) {
-        self.lock().to_add.extend(tasks);
+    /// Puts back what could not be added and taken off.
+    pub fn put_back(&self, add: Vec<MoRef>, remove: Vec<MoRef>) {
+        let mut inside = self.lock();
+        inside.to_add.extend(add);
+        inside.to_remove.extend(remove);
     }
 
     /// These are not known to vCenter.
@@ -164,7 +170,7 @@ mod tests {
         let task = moref();
         let mut outcome = pin!(tasks.outcome(&task));
         assert!(poll!(outcome.as_mut()).is_pending());
-        assert_eq!(tasks.take_pending(), (vec![moref()], vec![]));
+        assert_eq!(tasks.take_pending(), Some((vec![moref()], vec![])));
         tasks.update(&state("running"));
         assert!(poll!(outcome.as_mut()).is_pending());
         tasks.update(&state("success"));
@@ -173,7 +179,16 @@ mod tests {
             Some(Outcome::Success(None))
         ));
         tasks.update(&state("success"));
-        assert_eq!(tasks.take_pending(), (vec![], vec![moref()]));
+        // It is taken off the list together with the next that comes.
+        assert_eq!(tasks.take_pending(), None);
+        let next = MoRef::new("Task", "task-2");
+        let mut outcome = pin!(tasks.outcome(&next));
+        assert!(poll!(outcome.as_mut()).is_pending());
+        let both = (vec![next.clone()], vec![moref()]);
+        assert_eq!(tasks.take_pending(), Some(both.clone()));
+        let (add, remove) = both.clone();
+        tasks.put_back(add, remove);
+        assert_eq!(tasks.take_pending(), Some(both));
     }
 
     #[tokio::test]

@@ -125,6 +125,12 @@ async fn watch_once(vcenter: &Arc<VCenter>, made: &Made) -> Broken {
         Ok(built) => built,
         Err(failure) => {
             made.put_back(before);
+            // vCenter answers, and each attempt would leave something behind in it.
+            if failure.vim().is_some()
+                && let Some(now) = vcenter.session.current()
+            {
+                vcenter.spawn(give_up(Arc::clone(vcenter), made.take(), now.number));
+            }
             return failed(failure);
         }
     };

@@ -1,6 +1,6 @@
 //! The list view of tasks that are waited for.
 
-use crate::{soap::MoRef, vcenter::VCenter};
+use crate::vcenter::VCenter;
 use std::{sync::Arc, time::Duration};
 use tokio::time::sleep;
 
@@ -17,10 +17,9 @@ pub(in crate::vcenter) async fn keep_task_list(vcenter: Arc<VCenter>) {
             // A new list view begins with all tasks that are waited for.
             continue;
         };
-        let (add, remove) = vcenter.tasks.take_pending();
-        if add.is_empty() {
+        let Some((add, remove)) = vcenter.tasks.take_pending() else {
             continue;
-        }
+        };
         let change = vcenter.session.run("", |vim, _| {
             let (view, add, remove) = (view.clone(), add.clone(), remove.clone());
             async move { vim.modify_list_view(&view, &add, &remove).await }
@@ -35,16 +34,12 @@ pub(in crate::vcenter) async fn keep_task_list(vcenter: Arc<VCenter>) {
                     error = fault.message,
                     "Tasks not listed"
                 );
-                retry(&vcenter, add, view_of(&vcenter) == Some(view));
+                // With a new view, they are in it already.
+                if view_of(&vcenter) == Some(view) {
+                    vcenter.tasks.put_back(add, remove);
+                    vcenter.tasks.pending.notify_one();
+                }
             }
         }
-    }
-}
-
-/// Tasks that could not be listed are listed again; with a new view, they are in it already.
-fn retry(vcenter: &VCenter, tasks: Vec<MoRef>, same_view: bool) {
-    if same_view {
-        vcenter.tasks.put_back(tasks);
-        vcenter.tasks.pending.notify_one();
     }
 }
