@@ -5,7 +5,7 @@ use crate::{
     machines::vm::Vm,
     soap::{
         MoRef,
-        property_collector::{FilterSpec, PropertySpec},
+        property_collector::{FilterSpec, ObjectContent, PropertySpec},
     },
     vcenter::{VCenter, state::State},
 };
@@ -25,6 +25,9 @@ pub async fn read_devices(vcenter: Arc<VCenter>) {
     loop {
         changes.rung().await;
         sleep(PAUSE).await;
+        // What changes from here on is looked at in the next turn, also what is switched on while others are
+        // read. A turn that reads nothing changes nothing, and so is the last.
+        changes.catch_up();
         // While machines are being made, the calls are theirs.
         let unread = vcenter.read(|state| {
             if state.running().all() > 0 || !state.is_connected() {
@@ -36,7 +39,6 @@ pub async fn read_devices(vcenter: Arc<VCenter>) {
         for batch in unread.chunks(BATCH) {
             read_batch(&vcenter, batch).await;
         }
-        changes.catch_up();
     }
 }
 
@@ -54,21 +56,28 @@ fn unread(state: &State) -> Vec<MoRef> {
     unread
 }
 
+fn note(vcenter: &VCenter, found: &[ObjectContent]) {
+    let with_devices = |content| Some((content, ObjectContent::property(content, DEVICES)?));
+    let read: Vec<_> = found.iter().filter_map(with_devices).collect();
+    if read.is_empty() {
+        return;
+    }
+    vcenter.write(|state| {
+        for (content, value) in read {
+            if state.vm(&content.object).is_some() {
+                let read = Some(Box::new(devices(value)));
+                state.change_vm(&content.object, |vm| vm.devices = read);
+            }
+        }
+    });
+}
+
 async fn read_batch(vcenter: &VCenter, batch: &[MoRef]) {
     let paths = [PropertySpec::new("VirtualMachine", [DEVICES])];
     let spec = FilterSpec::of_objects(batch.iter().cloned(), paths).tolerating_missing();
     let read = vcenter.session.retrieve(spec);
     match read.await {
-        Ok(found) => vcenter.write(|state| {
-            for content in &found {
-                if let Some(value) = content.property(DEVICES)
-                    && state.vm(&content.object).is_some()
-                {
-                    let read = Some(Box::new(devices(value)));
-                    state.change_vm(&content.object, |vm| vm.devices = read);
-                }
-            }
-        }),
+        Ok(found) => note(vcenter, &found),
         Err(failure) => {
             let fault = vcenter.explain(&failure, "reading devices");
             tracing::warn!(

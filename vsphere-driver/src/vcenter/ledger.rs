@@ -86,6 +86,11 @@ impl Ledger {
     /// Notes a refusal. Gives how many more may be risked.
     pub fn refuse(&self, account: &Account, password: &str, now: Instant) -> usize {
         let digest = self.digest(password);
+        // Of accounts that nobody asks for any more nothing is to be left.
+        self.lock().retain(|_, refused| {
+            refused.retain(|refusal| now < refusal.at + WINDOW);
+            !refused.is_empty()
+        });
         self.with(account, now, |refused| {
             refused.push_back(Refusal { at: now, digest });
             ALLOWED.saturating_sub(refused.len())
@@ -178,5 +183,13 @@ mod tests {
         assert_eq!(ledger.admit(&account("other"), "d", now), Ok(()));
         ledger.succeed(&user);
         assert_eq!(ledger.admit(&user, "d", now), Ok(()));
+    }
+
+    #[test]
+    fn accounts_that_nobody_asks_for_any_more_are_forgotten() {
+        let (ledger, now) = (Ledger::new([0; 16]), Instant::now());
+        ledger.refuse(&account("a"), "wrong", now);
+        ledger.refuse(&account("b"), "wrong", now + WINDOW);
+        assert_eq!(ledger.lock().len(), 1);
     }
 }
