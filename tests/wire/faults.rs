@@ -80,6 +80,21 @@ async fn a_power_on_whose_reply_is_lost_is_done_once() {
 }
 
 #[tokio::test]
+async fn a_batch_that_is_refused_for_one_machine_keeps_no_other_one_off() {
+    let zone = Zone::start().await;
+    for fault in ["ManagedObjectNotFound", "NoPermission"] {
+        let refused = Action::reply(fault);
+        zone.lab
+            .proxy()
+            .add(Fault::next("PowerOnMultiVM_Task", refused));
+        let made = zone
+            .call(ENSURE, &machines(&fault.to_lowercase(), 1..=3))
+            .await;
+        assert_eq!(states(&made), ["RUNNING"; 3], "{fault}: {made}");
+    }
+}
+
+#[tokio::test]
 async fn a_machine_that_cannot_be_made_says_why_and_is_made_when_asked_again() {
     let zone = Zone::start().await;
     let rule = json!({

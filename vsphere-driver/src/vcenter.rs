@@ -1,5 +1,6 @@
 //! One vCenter: its session, what is known of it, and the work against it.
 
+pub mod absences;
 pub mod clock;
 pub mod explain;
 pub mod lane;

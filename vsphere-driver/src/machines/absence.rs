@@ -19,8 +19,9 @@ use contract::{
 use std::{sync::Arc, time::Duration};
 use tokio::time::sleep;
 
-/// Between two attempts to find out what became of a machine that left the view.
-const AGAIN: Duration = Duration::from_secs(10);
+/// Between attempts to find out what became of a machine that left the view: doubled from the first to
+/// the last. One may stay out of sight for months, as when a privilege was taken away.
+const AGAIN: (Duration, Duration) = (Duration::from_secs(10), Duration::from_mins(10));
 /// `descriptionId` of the task that makes a machine.
 const CREATE: &str = "Folder.createVm";
 
@@ -49,8 +50,10 @@ pub async fn read_directly(vcenter: &VCenter, moref: &MoRef) -> Result<Option<Ab
 
 /// Finds out what became of a machine that left the view: gone, or only out of sight.
 pub async fn prove_lost(vcenter: Arc<VCenter>, moref: MoRef) {
+    let mut pause = AGAIN.0;
     loop {
-        if !vcenter.read(|state| state.is_missing(&moref)) {
+        let is_missing = vcenter.read(|state| state.is_missing(&moref));
+        if !is_missing && !vcenter.write(|state| state.is_looked_for(&moref)) {
             return;
         }
         match read_directly(&vcenter, &moref).await {
@@ -60,7 +63,7 @@ pub async fn prove_lost(vcenter: Arc<VCenter>, moref: MoRef) {
                         state.remove_vm(&moref, absence);
                     }
                 });
-                return;
+                continue;
             }
             // Out of sight, and still there: unknown until it comes back or goes.
             Ok(None) => {}
@@ -69,7 +72,8 @@ pub async fn prove_lost(vcenter: Arc<VCenter>, moref: MoRef) {
                 tracing::warn!(moref = %moref.id, error = fault.message, "Fate not known");
             }
         }
-        sleep(AGAIN).await;
+        sleep(pause).await;
+        pause = (pause * 2).min(AGAIN.1);
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     soap::{MoRef, config_spec::ConfigSpec, search::UuidKind},
     vcenter::{state::State, tasks::Outcome},
 };
-use contract::v1::{Fault, Ownership, Reason, Verb, VirtualMachineSpec};
+use contract::v1::{Fault, Ownership, Reason, VirtualMachineSpec};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
@@ -65,10 +65,7 @@ pub async fn run(job: Job, plan: Arc<Plan>) {
     }
     drop(turn);
     match made {
-        Ok(moref) => {
-            job.step(Verb::PowerOn);
-            power::on(&job, &plan.placement.datacenter, &moref).await;
-        }
+        Ok(moref) => power::on(&job, &plan.placement.datacenter, &moref).await,
         Err(fault) => job.fail(fault),
     }
 }

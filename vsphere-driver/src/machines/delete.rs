@@ -2,10 +2,11 @@
 
 use super::{absence, job::Job, power};
 use crate::{
+    audit::Outcome,
     soap::MoRef,
-    vcenter::{state::State, tasks::Outcome},
+    vcenter::{state::State, tasks},
 };
-use contract::v1::{Absence, Fault, PowerState, Reason};
+use contract::v1::{Absence, Fault, PowerState, Reason, RemovalCause};
 use std::time::Duration;
 
 /// How often a removal that did not come to its end is tried.
@@ -15,6 +16,8 @@ const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Removes the machine of a job, in its turn.
 pub async fn run(job: Job, moref: MoRef) {
+    // One that waits to be switched on must not be, while it goes.
+    job.vcenter.power_ons.withdraw(&moref);
     let mut turn = job.vcenter.removals.turn().await;
     job.step(job.verb);
     // Boxed, so that those that only wait for their turn are small.
@@ -35,19 +38,26 @@ pub async fn run(job: Job, moref: MoRef) {
 pub async fn run_after_create(job: Job) {
     let key = job.key.clone();
     let ended = |state: &State| state.work(&key).is_none_or(|work| !work.is_running());
-    job.vcenter.wait_until(PATIENCE, ended).await;
-    let made = job
-        .vcenter
-        .read(|state| state.by_key(&key).map(|(moref, _)| moref.clone()));
+    if !job.vcenter.wait_until(PATIENCE, ended).await {
+        // It goes on, and whoever asked for the removal asks again.
+        job.vcenter
+            .write(|state| state.follow_by_removal(&key, false));
+        let what = format!("`{}` is still being made", job.name);
+        job.audit(Outcome::Failed(&Fault::new(Reason::Busy, what)));
+        return;
+    }
     let work = job.work(String::new(), String::new());
-    match made {
-        Some(moref) => {
-            job.vcenter.write(|state| state.begin(&key, work));
-            run(job, moref).await;
+    let made = job.vcenter.write(|state| {
+        let made = state.by_key(&key).map(|(moref, _)| moref.clone());
+        if made.is_some() {
+            state.begin(&key, work);
+        } else {
+            state.end(&key, RemovalCause::Withdrawn, None);
         }
-        None => job.vcenter.write(|state| {
-            state.end(&key, contract::v1::RemovalCause::Withdrawn, None);
-        }),
+        made
+    });
+    if let Some(moref) = made {
+        run(job, moref).await;
     }
 }
 
@@ -104,8 +114,8 @@ async fn remove_once(job: &Job, moref: &MoRef) -> Result<(), Fault> {
         .await
         .map_err(|failure| vcenter.explain(&failure, &doing))?;
     match vcenter.tasks.outcome(&task).await {
-        Outcome::Success(_) => Ok(()),
-        Outcome::Fault(fault) => Err(vcenter.explain_vim(&fault, &doing)),
-        Outcome::Lost => Err(Fault::new(Reason::OutcomeUnknown, doing)),
+        tasks::Outcome::Success(_) => Ok(()),
+        tasks::Outcome::Fault(fault) => Err(vcenter.explain_vim(&fault, &doing)),
+        tasks::Outcome::Lost => Err(Fault::new(Reason::OutcomeUnknown, doing)),
     }
 }

@@ -1,6 +1,6 @@
 //! One piece of work on one machine, with what is noted of it.
 
-use super::work::{Started, Work};
+use super::work::{JobId, Started, Work};
 use crate::{
     audit::{self, Change, Outcome},
     edge::caller::Caller,
@@ -34,6 +34,8 @@ pub struct Job {
     pub operation_id: String,
     /// Taken back before it began.
     pub withdrawn: CancellationToken,
+    /// Tells it from other work on the machine.
+    pub id: JobId,
 }
 
 impl Job {
@@ -54,6 +56,7 @@ impl Job {
             verb,
             operation_id: format!("{}-{}", caller.operation_id, key.slot),
             withdrawn: CancellationToken::new(),
+            id: JobId::new(),
         }
     }
 
@@ -81,23 +84,22 @@ impl Job {
             operation: started.queued(self.verb),
             claim: None,
             withdrawn: self.withdrawn.clone(),
+            job: self.id,
+            is_followed_by_removal: false,
         }
     }
 
-    /// The next step begins.
-    pub fn step(&self, verb: Verb) {
+    /// The next step begins; says whether there is still anything to do: a removal may have taken over.
+    pub fn step(&self, verb: Verb) -> bool {
         self.vcenter
-            .write(|state| state.change_work(&self.key, |work| work.step(verb)));
+            .write(|state| state.change_work(&self.key, self.id, |work| work.step(verb)))
     }
 
     /// It begins, unless it was taken back meanwhile.
     pub fn begin(&self) -> bool {
         self.vcenter.write(|state| {
             let goes_on = !self.withdrawn.is_cancelled();
-            if goes_on {
-                state.change_work(&self.key, |work| work.step(self.verb));
-            }
-            goes_on
+            goes_on && state.change_work(&self.key, self.id, |work| work.step(self.verb))
         })
     }
 
@@ -105,7 +107,7 @@ impl Job {
     pub fn succeed(&self) {
         let at = clock::now();
         self.vcenter
-            .write(|state| state.finish(&self.key, |work| work.succeed(at)));
+            .write(|state| state.finish(&self.key, self.id, |work| work.succeed(at)));
         self.audit(Outcome::Done);
     }
 
@@ -114,14 +116,14 @@ impl Job {
         self.audit(Outcome::Failed(&fault));
         let at = clock::now();
         self.vcenter
-            .write(|state| state.finish(&self.key, |work| work.fail(fault, at)));
+            .write(|state| state.finish(&self.key, self.id, |work| work.fail(fault, at)));
     }
 
     /// It was taken back before it began.
     pub fn withdraw(&self, fault: &Fault) {
         self.audit(Outcome::Failed(fault));
         self.vcenter
-            .write(|state| state.end(&self.key, RemovalCause::Withdrawn, None));
+            .write(|state| state.withdraw(&self.key, self.id));
     }
 
     /// The machine is gone.

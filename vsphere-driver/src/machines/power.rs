@@ -2,7 +2,7 @@
 
 use super::job::Job;
 use crate::{
-    soap::{MoRef, power_on::PowerOnResult},
+    soap::{MoRef, VimFault, power_on::PowerOnResult},
     vcenter::{
         VCenter,
         lane::{Lane, Load},
@@ -11,7 +11,7 @@ use crate::{
         window::Window,
     },
 };
-use contract::v1::{Fault, PowerState, Reason};
+use contract::v1::{Fault, PowerState, Reason, Verb};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -84,6 +84,9 @@ pub async fn on(job: &Job, datacenter: &MoRef, vm: &MoRef) {
 async fn switch_on(job: &Job, datacenter: &MoRef, vm: &MoRef) -> Result<(), Fault> {
     let vcenter = &job.vcenter;
     for _ in 0..ATTEMPTS {
+        if !job.step(Verb::PowerOn) {
+            return Err(taken_over());
+        }
         let answer = vcenter
             .power_ons
             .ask(vcenter, datacenter, vm, &job.operation_id);
@@ -101,6 +104,11 @@ async fn switch_on(job: &Job, datacenter: &MoRef, vm: &MoRef) -> Result<(), Faul
         job.name
     );
     Err(Fault::new(Reason::OutcomeUnknown, what))
+}
+
+/// Why a machine is not switched on whose removal was asked for meanwhile.
+fn taken_over() -> Fault {
+    Fault::new(Reason::Withdrawn, "the machine is being removed")
 }
 
 /// Switches a machine off, hard. One that is off already is done.
@@ -165,6 +173,11 @@ impl PowerOns {
                 let _ = answer.send(Ok(()));
             }
         }
+    }
+
+    /// A machine is not to be switched on any more.
+    pub fn withdraw(&self, vm: &MoRef) {
+        self.fail(vm, Stopped::Fault(Box::new(taken_over())));
     }
 
     /// How much there is to do: batches under way, machines that wait for one.
@@ -252,6 +265,9 @@ async fn send(vcenter: &Arc<VCenter>, batch: &[Wanted]) -> bool {
     });
     let task = match call.await {
         Ok(task) => task,
+        Err(failure) if vms.len() > 1 && failure.vim().is_some_and(is_about_one) => {
+            return one_by_one(vcenter, batch).await;
+        }
         Err(failure) => {
             for vm in &vms {
                 let why = if failure.certainly_not_run() {
@@ -272,6 +288,9 @@ async fn send(vcenter: &Arc<VCenter>, batch: &[Wanted]) -> bool {
             read_result(vcenter, &vms, result);
             true
         }
+        Outcome::Fault(fault) if vms.len() > 1 && is_about_one(&fault) => {
+            one_by_one(vcenter, batch).await
+        }
         Outcome::Fault(fault) => {
             for vm in &vms {
                 let fault = vcenter.explain_vim(&fault, doing);
@@ -286,6 +305,19 @@ async fn send(vcenter: &Arc<VCenter>, batch: &[Wanted]) -> bool {
             false
         }
     }
+}
+
+/// Faults that vCenter has with one machine, and refuses the whole batch for.
+fn is_about_one(fault: &VimFault) -> bool {
+    fault.is("ManagedObjectNotFound") || fault.is("NoPermission")
+}
+
+/// Sends each machine of a batch for itself, so that one does not keep the others off.
+async fn one_by_one(vcenter: &Arc<VCenter>, batch: &[Wanted]) -> bool {
+    for wanted in batch {
+        Box::pin(send(vcenter, std::slice::from_ref(wanted))).await;
+    }
+    true
 }
 
 /// The outer task always succeeds: what became of each machine stands in its result.

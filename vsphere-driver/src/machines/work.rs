@@ -3,6 +3,7 @@
 use crate::capacity::Claim;
 use contract::v1::{Fault, Operation, OperationState, Owner, Reason, Verb};
 use prost_types::Timestamp;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio_util::sync::CancellationToken;
 
 /// Work on one machine of ours, or on one that shall be ours.
@@ -22,7 +23,16 @@ pub struct Work {
     pub claim: Option<Claim>,
     /// Withdraws what has not begun.
     pub withdrawn: CancellationToken,
+    /// Who does it.
+    pub job: JobId,
+    /// A removal waits for its end.
+    pub is_followed_by_removal: bool,
 }
+
+/// Tells one job from another, also on the same machine: a removal takes the place of a power-on, which
+/// goes on for a while, and must not note its own end at the removal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JobId(u64);
 
 /// What work costs, and so for what it queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +122,22 @@ impl Work {
     }
 }
 
+// === impl JobId ===
+
+impl JobId {
+    /// One that there was never before in this process.
+    pub fn new() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl Default for JobId {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 // === impl Load ===
 
 impl Load {
@@ -182,6 +208,8 @@ pub mod fixtures {
             operation: started.queued(verb),
             claim: None,
             withdrawn: CancellationToken::new(),
+            job: JobId::new(),
+            is_followed_by_removal: false,
         }
     }
 }

@@ -3,14 +3,17 @@
 mod handovers;
 mod told;
 
-use super::works::{Running, Works};
+use super::{
+    absences::Absences,
+    works::{Running, Works},
+};
 use crate::{
     capacity::Claim,
     changes::Changes,
     inventory::Inventory,
     machines::{
         vm::{Identity, Vm},
-        work::Work,
+        work::{JobId, Work},
     },
     soap::MoRef,
 };
@@ -36,14 +39,17 @@ pub struct State {
     /// What changed, of all machines that are told to anybody.
     pub changes: Changes<Identity, VirtualMachineTombstone>,
     vms: HashMap<MoRef, Vm>,
+    /// Out of sight, and not proved gone.
     missing: HashSet<MoRef>,
+    /// Those that somebody looks for.
+    looked_for: HashSet<MoRef>,
     by_key: HashMap<MachineKey, MoRef>,
     by_name: HashMap<(MoRef, String), MoRef>,
     work: Works<MachineKey>,
     handovers: Works<MoRef>,
     /// Keys that machines are about to get.
     promised: HashMap<MachineKey, MoRef>,
-    absences: HashMap<MachineKey, Absence>,
+    absences: Absences,
 }
 
 impl State {
@@ -116,15 +122,26 @@ impl State {
         }
     }
 
-    /// A machine left the view. Says whether anybody is told of it, so that proof is needed.
+    /// A machine left the view. Says whether somebody must find out what became of it: it is told of, and
+    /// nobody does so yet.
     pub fn lose_vm(&mut self, moref: &MoRef) -> bool {
         let Some(identity) = self.vms.get(moref).and_then(|vm| identity(moref, vm)) else {
             self.forget_vm(moref);
             return false;
         };
-        self.missing.insert(moref.clone());
-        self.changes.touch(&identity);
-        true
+        if self.missing.insert(moref.clone()) {
+            self.changes.touch(&identity);
+        }
+        self.looked_for.insert(moref.clone())
+    }
+
+    /// Whether a machine is still to be looked for. If not, nobody does any more.
+    pub fn is_looked_for(&mut self, moref: &MoRef) -> bool {
+        let is_missing = self.is_missing(moref);
+        if !is_missing {
+            self.looked_for.remove(moref);
+        }
+        is_missing
     }
 
     /// A machine was proved gone.
@@ -137,7 +154,7 @@ impl State {
         self.forget_vm(moref);
         self.forget_work(&identity);
         if let Identity::Key(key) = identity {
-            self.absences.insert(key, absence);
+            self.absences.put(&key, absence);
         }
     }
 
@@ -227,23 +244,51 @@ impl State {
         self.changes.touch(&Identity::Key(key.clone()));
     }
 
-    /// Changes the work on a machine, if there is any.
-    pub fn change_work(&mut self, key: &MachineKey, change: impl FnOnce(&mut Work)) {
-        if self.work.change(key, change) {
+    /// Changes what a job does to a machine; says whether it still is what is done to it.
+    pub fn change_work(
+        &mut self,
+        key: &MachineKey,
+        job: JobId,
+        change: impl FnOnce(&mut Work),
+    ) -> bool {
+        let is_its = self.is_done_by(key, job) && self.work.change(key, change);
+        if is_its {
             self.changes.touch(&Identity::Key(key.clone()));
         }
+        is_its
     }
 
-    /// Changes the work on a machine at its end. Of one that was proved gone meanwhile nothing is left to
-    /// be told.
-    pub fn finish(&mut self, key: &MachineKey, change: impl FnOnce(&mut Work)) {
+    /// Changes what a job does to a machine at its end. Of one that was proved gone meanwhile nothing is
+    /// left to be told.
+    pub fn finish(&mut self, key: &MachineKey, job: JobId, change: impl FnOnce(&mut Work)) {
         match self.absence(key) {
             // Its end was told when it was proved.
             Some(_) if !self.by_key.contains_key(key) => {
-                self.work.remove(key);
+                if self.is_done_by(key, job) {
+                    self.work.remove(key);
+                }
             }
-            _ => self.change_work(key, change),
+            _ => {
+                self.change_work(key, job, change);
+            }
         }
+    }
+
+    /// Forgets what a job would have done.
+    pub fn withdraw(&mut self, key: &MachineKey, job: JobId) {
+        if self.is_done_by(key, job) {
+            self.end(key, RemovalCause::Withdrawn, None);
+        }
+    }
+
+    /// Notes whether a removal waits for the end of what is done to a machine.
+    pub fn follow_by_removal(&mut self, key: &MachineKey, is_followed: bool) {
+        self.work
+            .change(key, |work| work.is_followed_by_removal = is_followed);
+    }
+
+    fn is_done_by(&self, key: &MachineKey, job: JobId) -> bool {
+        self.work.get(key).is_some_and(|work| work.job == job)
     }
 
     /// Forgets the work on a machine that is gone or was never made.
@@ -256,13 +301,13 @@ impl State {
         }
         self.work.remove(key);
         if let Some(absence) = absence {
-            self.absences.insert(key.clone(), absence);
+            self.absences.put(key, absence);
         }
     }
 
     /// How it is known that the machine of this key is gone, if this run saw it go.
     pub fn absence(&self, key: &MachineKey) -> Option<Absence> {
-        self.absences.get(key).copied()
+        self.absences.get(key)
     }
 }
 

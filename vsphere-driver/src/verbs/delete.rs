@@ -188,6 +188,7 @@ fn begin(vcenter: &Arc<VCenter>, caller: &Caller, state: &mut State, decision: &
         }
         Delete::AfterCreate(key) => {
             let job = job(state, key, None);
+            state.follow_by_removal(key, true);
             job.clone().spawn(delete::run_after_create(job));
         }
         Delete::Withdraw(key) => {

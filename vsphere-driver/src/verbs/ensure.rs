@@ -147,7 +147,6 @@ fn work(job: &Job, plan: &Plan, needs: Needs) -> Work {
 }
 
 async fn switch_on(job: Job, plan: Arc<Plan>, moref: MoRef) {
-    job.step(Verb::PowerOn);
     power::on(&job, &plan.placement.datacenter, &moref).await;
 }
 

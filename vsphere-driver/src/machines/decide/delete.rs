@@ -30,7 +30,7 @@ pub enum Delete {
 pub fn delete(state: &State, key: &MachineKey) -> Delete {
     let key = key.clone();
     let work = state.work(&key);
-    if work.is_some_and(|work| work.is_doing(Verb::Delete)) {
+    if work.is_some_and(|work| work.is_doing(Verb::Delete) || work.is_followed_by_removal) {
         return Delete::Keep(key);
     }
     if let Some((moref, vm)) = state.by_key(&key) {
@@ -72,8 +72,12 @@ mod tests {
         let mut queued = state(None);
         begin(&mut queued, Verb::Create);
         assert_eq!(delete(&queued, &key(1)), Delete::Withdraw(key(1)));
-        queued.change_work(&key(1), |work| work.step(Verb::Create));
+        let job = queued.work(&key(1)).expect("just begun").job;
+        queued.change_work(&key(1), job, |work| work.step(Verb::Create));
         assert_eq!(delete(&queued, &key(1)), Delete::AfterCreate(key(1)));
+        // Asked again while it waits, it does not wait twice.
+        queued.follow_by_removal(&key(1), true);
+        assert_eq!(delete(&queued, &key(1)), Delete::Keep(key(1)));
         let mut leaving = state(Some(ours(1, "h")));
         begin(&mut leaving, Verb::Delete);
         assert_eq!(delete(&leaving, &key(1)), Delete::Keep(key(1)));

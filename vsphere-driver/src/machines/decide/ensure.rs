@@ -40,7 +40,7 @@ pub struct Wanted<'a> {
 /// Decides for an Ensure.
 pub fn ensure(state: &State, wanted: &Wanted<'_>) -> Ensure {
     let work = state.work(wanted.key);
-    if work.is_some_and(|work| work.is_doing(Verb::Delete)) {
+    if work.is_some_and(is_leaving) {
         let fault = Fault::new(Reason::Busy, format!("`{}` is being deleted", wanted.name));
         return Ensure::Refuse(Box::new(fault), None);
     }
@@ -64,6 +64,12 @@ pub fn ensure(state: &State, wanted: &Wanted<'_>) -> Ensure {
             Ensure::Refuse(Box::new(conflict(state, moref, vm)), Some(moref.clone()))
         }
     }
+}
+
+/// It is being removed, or will be.
+fn is_leaving(work: &Work) -> bool {
+    let is_withdrawn = work.is_running() && work.withdrawn.is_cancelled();
+    work.is_doing(Verb::Delete) || work.is_followed_by_removal || is_withdrawn
 }
 
 fn existing(moref: &MoRef, vm: &Vm, work: Option<&Work>, spec_hash: &str) -> Ensure {
@@ -137,6 +143,12 @@ mod tests {
         let mut leaving = state(Some(ours(1, "h")));
         begin(&mut leaving, Verb::Delete);
         assert_eq!(reason(&decide(&leaving)), Some(Reason::Busy));
+        unmade.follow_by_removal(&key(1), true);
+        assert_eq!(reason(&decide(&unmade)), Some(Reason::Busy));
+        let mut withdrawn = state(None);
+        begin(&mut withdrawn, Verb::Create);
+        withdrawn.work(&key(1)).expect("begun").withdrawn.cancel();
+        assert_eq!(reason(&decide(&withdrawn)), Some(Reason::Busy));
     }
 
     #[test]

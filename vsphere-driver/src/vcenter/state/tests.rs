@@ -5,6 +5,7 @@ use crate::machines::{
     vm::fixtures::{key, ours},
     work::fixtures::queued,
 };
+use crate::vcenter::absences::MOST as ABSENCES;
 use contract::v1::PowerState;
 
 fn moref() -> MoRef {
@@ -61,10 +62,12 @@ fn a_machine_whose_mark_is_taken_off_leaves_the_watch_and_stays_in_the_inventory
 #[test]
 fn work_that_ends_after_its_machine_is_gone_leaves_nothing_to_be_told() {
     let mut state = with_machine();
-    state.begin(&key(1), queued(Verb::PowerOn));
+    let work = queued(Verb::PowerOn);
+    let job = work.job;
+    state.begin(&key(1), work);
     state.remove_vm(&moref(), Absence::default());
     let fault = Fault::default();
-    state.finish(&key(1), |work| work.fail(fault, Timestamp::default()));
+    state.finish(&key(1), job, |work| work.fail(fault, Timestamp::default()));
     assert!(state.machine(&Identity::Key(key(1))).is_none());
     let last = state
         .changes
@@ -80,9 +83,11 @@ fn work_that_ends_after_its_machine_is_gone_leaves_nothing_to_be_told() {
 fn a_create_ends_what_was_known_of_an_absence() {
     let mut state = with_machine();
     state.remove_vm(&moref(), Absence::default());
-    state.begin(&key(1), queued(Verb::Create));
+    let work = queued(Verb::Create);
+    let job = work.job;
+    state.begin(&key(1), work);
     assert_eq!(state.absence(&key(1)), None);
-    state.finish(&key(1), |work| {
+    state.finish(&key(1), job, |work| {
         work.fail(Fault::default(), Timestamp::default());
     });
     assert!(state.machine(&Identity::Key(key(1))).is_some());
@@ -96,4 +101,47 @@ fn losing_sight_of_a_machine_is_not_its_end() {
     assert!(state.absence(&key(1)).is_none());
     state.change_vm(&moref(), |_| {});
     assert!(!state.is_missing(&moref()));
+}
+
+#[test]
+fn what_was_done_before_notes_nothing_at_what_took_its_place() {
+    let mut state = with_machine();
+    let before = queued(Verb::PowerOn);
+    let job = before.job;
+    state.begin(&key(1), before);
+    state.begin(&key(1), queued(Verb::Delete));
+    assert!(!state.change_work(&key(1), job, |work| work.step(Verb::PowerOn)));
+    state.finish(&key(1), job, |work| work.succeed(Timestamp::default()));
+    state.withdraw(&key(1), job);
+    let work = state.work(&key(1)).expect("the removal goes on");
+    assert!(work.is_doing(Verb::Delete));
+}
+
+#[test]
+fn each_machine_that_is_out_of_sight_is_looked_for_once() {
+    let mut state = with_machine();
+    assert!(state.lose_vm(&moref()));
+    let told = state.changes.last();
+    // Each new session reads everything anew, and does not see it either.
+    assert!(!state.lose_vm(&moref()));
+    assert_eq!(state.changes.last(), told);
+    // It comes back and goes again, and whoever looks has not noticed.
+    state.change_vm(&moref(), |_| {});
+    assert!(!state.lose_vm(&moref()));
+    assert!(state.is_looked_for(&moref()));
+    state.change_vm(&moref(), |_| {});
+    assert!(!state.is_looked_for(&moref()));
+    assert!(state.lose_vm(&moref()));
+}
+
+#[test]
+fn only_the_latest_absences_are_remembered() {
+    let mut state = State::default();
+    let absences = i32::try_from(ABSENCES).expect("small");
+    for slot in 1..=absences + 1 {
+        state.end(&key(slot), RemovalCause::Gone, Some(Absence::default()));
+    }
+    assert_eq!(state.absence(&key(1)), None);
+    assert!(state.absence(&key(2)).is_some());
+    assert!(state.absence(&key(absences + 1)).is_some());
 }
