@@ -3,10 +3,12 @@
 //! The schema admits all that the Go companion's does, so that an object it stored can always be
 //! written again; what is refused beyond it stands in `validation`.
 
+mod adoption;
 #[allow(clippy::duplicated_attributes, reason = "printer columns share types")]
 mod spec;
 mod status;
 
+pub use adoption::{AdoptionPlan, AdoptionStatus};
 pub use spec::{
     AdvancedConfig, AgentIso, AgentIsoType, DeletionPolicy, NodePoolReference, Quota,
     ResourceLimits, SecretReference, VMwareNodePoolTemplate, VMwareNodePoolTemplateSpec,
@@ -32,6 +34,13 @@ pub const PAUSED: &str = "vmware.hcp.open-cluster-management.io/paused";
 /// With the value `true`, a template that is being deleted goes at once, and leaves in vCenter what could
 /// not be removed.
 pub const ABANDON: &str = "vmware.hcp.open-cluster-management.io/abandon";
+
+/// Machines of the companion, and of a template of the same name that is no more, become this template's:
+/// with the value `plan` the status says what would change, with `true` it is done.
+pub const ADOPT: &str = "vmware.hcp.open-cluster-management.io/adopt";
+
+/// With the value `true`, the machines are given up to the companion, and left as they are.
+pub const RELEASE: &str = "vmware.hcp.open-cluster-management.io/release";
 
 /// With the value `true`, the number of machines may fall by more than half at once.
 pub const ALLOW_SCALE_DOWN: &str = "vmware.hcp.open-cluster-management.io/allow-scale-down";

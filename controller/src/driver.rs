@@ -2,6 +2,7 @@
 //!
 //! Nothing outside this module sees a generated type.
 
+mod adoption;
 mod convert;
 #[cfg(any(test, feature = "test-util"))]
 pub mod fake;
@@ -9,6 +10,7 @@ mod fault;
 mod grpc;
 mod machine;
 
+pub use adoption::{Adopted, Adopting, Adoption, Previous};
 pub use convert::spec_hash;
 pub use fault::{Fault, Kind, Retry};
 pub use grpc::{Connection, GrpcDriver, InvalidEndpoint, Transport, Wire};
@@ -65,6 +67,21 @@ pub trait Driver: Send + Sync + 'static {
         &self,
         on: On<'_>,
         machines: &[MachineRef],
+    ) -> impl Future<Output = Result<Vec<Answer>, Fault>> + Send;
+
+    /// Makes machines that exist the owner's, or says what that would change.
+    fn adopt(
+        &self,
+        on: On<'_>,
+        adopting: &Adopting<'_>,
+    ) -> impl Future<Output = Result<Vec<Adopted>, Fault>> + Send;
+
+    /// Gives machines up to the companion, for this template.
+    fn release(
+        &self,
+        on: On<'_>,
+        machines: &[MachineRef],
+        template: &str,
     ) -> impl Future<Output = Result<Vec<Answer>, Fault>> + Send;
 
     /// Tells each change of this hub's machines and the companion's, from this token on.

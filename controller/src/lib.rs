@@ -1,5 +1,6 @@
 //! Turns the Kubernetes state of a hub into calls of the vSphere driver.
 
+mod adoption;
 pub mod context;
 pub mod crd;
 pub mod credentials;

@@ -107,6 +107,8 @@ reasons! {
     CompanionVMs,
     /// The companion has made none.
     NoCompanionVMs,
+    /// The machines were given up to the companion; nothing is made or removed.
+    Released,
     /// Nothing is done because the companion's machines are there. See `AdoptionRequired`.
     AdoptionRequired,
     /// vCenter cannot be looked at; what was seen last stays. See `VSphereConnected`.

@@ -7,6 +7,7 @@ mod attempts;
 mod checks;
 mod conditions;
 mod events;
+mod handover;
 mod memory;
 mod plan;
 mod record;
@@ -19,6 +20,7 @@ pub(crate) use plan::Seen;
 pub(crate) use {
     attempts::Attempts,
     checks::Checks,
+    handover::Handover,
     record::{Naming, Record},
 };
 
@@ -277,6 +279,7 @@ impl<D: Driver> Work<'_, D> {
             status,
             checks: memory.checks.as_ref(),
             attempts: &memory.attempts,
+            handover: &memory.handover,
             now,
         }
     }

@@ -2,8 +2,9 @@
 
 use crate::{
     crd::{
-        ABANDON, ALLOW_SCALE_DOWN, AdvancedConfig, AgentIsoType, DEFAULT_SECRET, DeletionPolicy,
-        FINALIZER, PAUSED, VMwareNodePoolTemplate, VMwareNodePoolTemplateSpec, VmTemplate,
+        ABANDON, ADOPT, ALLOW_SCALE_DOWN, AdvancedConfig, AgentIsoType, DEFAULT_SECRET,
+        DeletionPolicy, FINALIZER, PAUSED, RELEASE, VMwareNodePoolTemplate,
+        VMwareNodePoolTemplateSpec, VmTemplate,
     },
     driver::{ExtraConfig, Firmware, IsoSource, MachineSpec, Owner},
     link::SecretRef,
@@ -38,6 +39,10 @@ pub struct Wish {
     pub finalizer: bool,
     /// Nothing is to be done.
     pub paused: bool,
+    /// Machines that are not the template's yet shall be.
+    pub adopt: Option<Adopt>,
+    /// The machines are the companion's again.
+    pub release: bool,
     /// Who says how many machines there shall be.
     pub mode: Mode,
     /// Machines of a node pool beyond those that it asks for.
@@ -60,6 +65,15 @@ pub struct Wish {
     pub interval: Duration,
     /// What is wrong with the spec.
     pub problems: Vec<String>,
+}
+
+/// How far an adoption is to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Adopt {
+    /// Say what would change.
+    Plan,
+    /// Do it.
+    Do,
 }
 
 /// Who says how many machines there shall be.
@@ -117,6 +131,8 @@ impl Wish {
                 DeletionPolicy::Orphan => Ending::Orphan,
             },
             paused: annotated(PAUSED),
+            adopt: Adopt::of(template.annotations().get(ADOPT).map(String::as_str)),
+            release: annotated(RELEASE),
             mode: Mode::of(spec),
             spares: spec.spares.unwrap_or_default(),
             may_scale_down: annotated(ALLOW_SCALE_DOWN),
@@ -145,6 +161,18 @@ impl Wish {
     /// As the companion calls the template in the tags of its machines.
     pub fn companion_name(&self) -> String {
         format!("{}/{}", self.owner.namespace, self.owner.name)
+    }
+}
+
+// === impl Adopt ===
+
+impl Adopt {
+    fn of(annotation: Option<&str>) -> Option<Self> {
+        match annotation? {
+            "plan" => Some(Self::Plan),
+            "true" => Some(Self::Do),
+            _ => None,
+        }
     }
 }
 

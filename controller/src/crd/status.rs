@@ -4,6 +4,7 @@
     reason = "the comments are the descriptions in the CRD"
 )]
 
+use super::adoption::AdoptionStatus;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,9 @@ pub struct VMwareNodePoolTemplateStatus {
     /// for, and never goes back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_slot: Option<i32>,
+    /// What the annotation `…/adopt` does, or would do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adoption: Option<AdoptionStatus>,
     /// The vCenter that the machines are in, by its instance UUID.
     #[serde(
         default,

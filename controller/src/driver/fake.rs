@@ -1,9 +1,9 @@
 //! A driver in memory, with a vCenter in which everything succeeds at once unless told otherwise.
 
 use super::{
-    Answer, Caller, Changes, Driver, Event, Fault, Freshness, IsoSource, Kind, Login, Machine,
-    MachineRef, MachineSpec, Message, On, Owner, Ownership, Placement, Power, Retry, State,
-    Tombstone, Vcenter, Wanted, spec_hash,
+    Adopted, Adopting, Adoption, Answer, Caller, Changes, Driver, Event, Fault, Freshness,
+    IsoSource, Kind, Login, Machine, MachineRef, MachineSpec, Message, On, Owner, Ownership,
+    Placement, Power, Retry, State, Tombstone, Vcenter, Wanted, spec_hash,
 };
 use contract::identity::{MachineKey, serial_number};
 use futures::{StreamExt as _, stream};
@@ -246,6 +246,39 @@ impl Driver for FakeDriver {
         Ok(machines.iter().map(answer).collect())
     }
 
+    async fn adopt(&self, on: On<'_>, adopting: &Adopting<'_>) -> Result<Vec<Adopted>, Fault> {
+        let slots: Vec<_> = adopting.adoptions.iter().map(|it| it.slot).collect();
+        let how = if adopting.plan { "plan" } else { "adopt" };
+        drop(self.enter(on.vcenter, format!("{how} {slots:?}"))?);
+        let adopted = |adoption: &Adoption| {
+            let key = MachineKey {
+                hub_id: on.caller.hub_id.clone(),
+                owner_uid: adopting.owner.uid.clone(),
+                slot: adoption.slot,
+            };
+            let answer = Answer {
+                machine: blank(&key, &adoption.name),
+                fault: None,
+            };
+            Adopted {
+                answer,
+                changes: vec!["instanceUuid: a -> b".into()],
+            }
+        };
+        Ok(adopting.adoptions.iter().map(adopted).collect())
+    }
+
+    async fn release(
+        &self,
+        on: On<'_>,
+        machines: &[MachineRef],
+        template: &str,
+    ) -> Result<Vec<Answer>, Fault> {
+        let slots: Vec<_> = machines.iter().map(|machine| machine.key.slot).collect();
+        drop(self.enter(on.vcenter, format!("release {slots:?} to {template}"))?);
+        Ok(Vec::new())
+    }
+
     async fn watch(&self, on: On<'_>, _: Option<&str>) -> Result<Changes, Fault> {
         let world = self.enter(on.vcenter, "watch".into())?;
         let snapshot = [
@@ -364,6 +397,8 @@ fn blank(key: &MachineKey, name: &str) -> Machine {
         fault: None,
         spec_hash: String::new(),
         companion_template: String::new(),
+        folder: "/DC0/vm/pool".into(),
+        owner: "clusters/pool".into(),
         revision: 0,
         key: Some(key.clone()),
     }

@@ -1,8 +1,8 @@
 //! The driver, reached over gRPC with mutual TLS.
 
 use super::{
-    Answer, Caller, Changes, Driver, Fault, IsoSource, Login, MachineRef, MachineSpec, Message, On,
-    Owner, Placement, Vcenter, Wanted, convert,
+    Adopted, Adopting, Answer, Caller, Changes, Driver, Fault, IsoSource, Login, MachineRef,
+    MachineSpec, Message, On, Owner, Placement, Vcenter, Wanted, convert,
 };
 use contract::telemetry::{
     rpc::{Counted, RpcLayer, RpcMetrics},
@@ -248,6 +248,42 @@ impl<W: Wire> Driver for GrpcDriver<W> {
         };
         let request = within(ACCEPTANCE, request);
         let reply = self.machines().delete_virtual_machines(request).await?;
+        let results = reply.into_inner().results;
+        results.into_iter().map(TryInto::try_into).collect()
+    }
+
+    async fn adopt(&self, on: On<'_>, adopting: &Adopting<'_>) -> Result<Vec<Adopted>, Fault> {
+        let request = pb::AdoptVirtualMachinesRequest {
+            caller: Some(convert::caller(on.caller)),
+            vcenter: on.vcenter.into(),
+            owner: Some(adopting.owner.into()),
+            adoptions: adopting.adoptions.iter().map(Into::into).collect(),
+            spec: Some(adopting.spec.into()),
+            validate_only: adopting.plan,
+            ..pb::AdoptVirtualMachinesRequest::default()
+        };
+        let request = within(ACCEPTANCE, request);
+        let reply = self.machines().adopt_virtual_machines(request).await?;
+        let results = reply.into_inner().results;
+        results.into_iter().map(TryInto::try_into).collect()
+    }
+
+    async fn release(
+        &self,
+        on: On<'_>,
+        machines: &[MachineRef],
+        template: &str,
+    ) -> Result<Vec<Answer>, Fault> {
+        use pb::release_virtual_machines_request::Successor;
+        let request = pb::ReleaseVirtualMachinesRequest {
+            caller: Some(convert::caller(on.caller)),
+            vcenter: on.vcenter.into(),
+            machines: machines.iter().map(Into::into).collect(),
+            successor: Some(Successor::CompanionTemplate(template.into())),
+            ..pb::ReleaseVirtualMachinesRequest::default()
+        };
+        let request = within(ACCEPTANCE, request);
+        let reply = self.machines().release_virtual_machines(request).await?;
         let results = reply.into_inner().results;
         results.into_iter().map(TryInto::try_into).collect()
     }

@@ -21,6 +21,10 @@ pub struct Machine {
     pub mac_addresses: Vec<String>,
     /// Managed object id. Empty: not made yet.
     pub moref: String,
+    /// Folder it is in, as an inventory path.
+    pub folder: String,
+    /// The object in its mark, `namespace/name`.
+    pub owner: String,
     /// Whose it is.
     pub ownership: Ownership,
     /// What it is doing.

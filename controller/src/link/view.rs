@@ -139,6 +139,14 @@ impl View {
         for machine in self.others.values() {
             view.add_other(machine, owner_uid, template);
         }
+        let others = self.ours.iter().filter(|(uid, _)| *uid != owner_uid);
+        // All machines of one owner bear the same name of it.
+        let bears = |machine: &Arc<Machine>| machine.owner == template;
+        for (_, machines) in others.filter(|(_, all)| all.values().next().is_some_and(bears)) {
+            for machine in machines.values() {
+                view.add_adoptable(machine);
+            }
+        }
         view
     }
 

@@ -3,12 +3,14 @@
 use super::{
     Work,
     attempts::{Attempts, Work as Task},
+    handover::{Question, question},
     memory::Memory,
     plan::Plan,
 };
 use crate::{
-    driver::{Answer, Driver, Fault, On, State, Wanted},
+    driver::{Adopted, Adopting, Adoption, Answer, Driver, Fault, MachineRef, On, State, Wanted},
     link::Sight,
+    wish::Adopt,
 };
 use jiff::Timestamp;
 
@@ -29,11 +31,69 @@ pub(super) async fn act<D: Driver>(
         caller: &work.ctx.caller,
         vcenter: &vcenter.name,
     };
+    hand_over(work, on, plan, memory).await;
     delete(work, on, plan, memory).await;
     ensure(work, on, plan, memory).await;
     memory
         .attempts
         .keep_slots(|slot| plan.record.entries.contains_key(&slot));
+}
+
+async fn hand_over<D: Driver>(work: &Work<'_, D>, on: On<'_>, plan: &Plan, memory: &mut Memory) {
+    let Some(question) = question(plan, work.wish.adopt) else {
+        return;
+    };
+    if !memory.handover.is_due(&question, (work.ctx.now)()) {
+        return;
+    }
+    let answer = match &question {
+        Question::Adopt(how, adoptions) => adopt(work, on, *how, adoptions).await,
+        Question::Release(machines) => release(work, on, machines).await,
+    };
+    if let Err(fault) = &answer {
+        tracing::warn!(reason = fault.word, problem = fault.message, "Call refused");
+        work.ctx.metrics.fault(fault.word);
+        work.heed(fault);
+    }
+    memory.handover.note(question, answer, (work.ctx.now)());
+}
+
+async fn adopt<D: Driver>(
+    work: &Work<'_, D>,
+    on: On<'_>,
+    how: Adopt,
+    adoptions: &[Adoption],
+) -> Result<Vec<Adopted>, Fault> {
+    let mut all = Vec::new();
+    for batch in adoptions.chunks(BATCH) {
+        tracing::info!(machines = batch.len(), ?how, "Adopting machines");
+        let adopting = Adopting {
+            owner: &work.wish.owner,
+            adoptions: batch,
+            spec: &work.wish.spec,
+            plan: how == Adopt::Plan,
+        };
+        all.extend(work.ctx.driver.adopt(on, &adopting).await?);
+    }
+    Ok(all)
+}
+
+async fn release<D: Driver>(
+    work: &Work<'_, D>,
+    on: On<'_>,
+    machines: &[MachineRef],
+) -> Result<Vec<Adopted>, Fault> {
+    let mut all = Vec::new();
+    for batch in machines.chunks(BATCH) {
+        tracing::info!(machines = batch.len(), "Giving machines up");
+        let template = work.wish.companion_name();
+        let answers = work.ctx.driver.release(on, batch, &template).await?;
+        all.extend(answers.into_iter().map(|answer| Adopted {
+            answer,
+            changes: Vec::new(),
+        }));
+    }
+    Ok(all)
 }
 
 async fn delete<D: Driver>(work: &Work<'_, D>, on: On<'_>, plan: &Plan, memory: &mut Memory) {

@@ -1,5 +1,6 @@
 //! The conditions of a template: what holds, why not, and what to do about it. Pure.
 
+mod adoption;
 mod connection;
 mod machines;
 mod node_pool;
@@ -89,7 +90,7 @@ pub(super) fn verdicts(seen: &Seen<'_>, plan: &Plan, counts: Counts) -> Vec<Verd
         resources::iso_ready(seen),
         machines::vms_created(seen, plan),
         machines::vms_up_to_date(seen),
-        machines::adoption_required(seen),
+        adoption::adoption_required(seen, plan),
     ];
     let ready = ready(seen, plan, counts);
     let held = node_pool::scale_down_held(seen);
@@ -196,6 +197,7 @@ impl Hold {
             Self::Invalid => Reason::SpecInvalid,
             Self::NotLive => Reason::NotSeen,
             Self::OtherVcenter => Reason::VCenterChanged,
+            Self::Released => Reason::Released,
             Self::Adoption => Reason::AdoptionRequired,
         }
     }
@@ -206,7 +208,8 @@ impl Hold {
             Self::Invalid => "The spec is not valid. See SpecValid.",
             Self::NotLive => "vCenter cannot be looked at. See VSphereConnected.",
             Self::OtherVcenter => "The machines are in another vCenter. See VSphereConnected.",
-            Self::Adoption => "The companion's machines stand in the way. See AdoptionRequired.",
+            Self::Released => "The machines are the companion's again. See AdoptionRequired.",
+            Self::Adoption => "Machines wait for their adoption. See AdoptionRequired.",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What this process remembers of a template between reconciliations. Losing it costs time only.
 
-use super::{attempts::Attempts, checks::Checks};
+use super::{attempts::Attempts, checks::Checks, handover::Handover};
 use crate::{
     crd::{VMwareNodePoolTemplate, VMwareNodePoolTemplateStatus},
     driver::Fault,
@@ -29,6 +29,7 @@ pub struct Memory {
     written_at: Option<Timestamp>,
     pub(super) attempts: Attempts,
     pub(super) checks: Option<Checks>,
+    pub(super) handover: Handover,
     basis: Option<Basis>,
     live: bool,
     /// Faults of machines that were counted and are still told, by slot.
@@ -112,6 +113,7 @@ impl Memory {
         if came_back || self.basis.as_ref() != Some(&basis) {
             self.attempts.clear();
             self.checks = None;
+            self.handover = Handover::default();
             self.basis = Some(basis);
         }
     }

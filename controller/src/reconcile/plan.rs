@@ -3,15 +3,17 @@
 use super::{
     attempts::{Attempts, Due, Work},
     checks::Checks,
+    handover::{Handover, question},
     record::{DELETING, Naming, PENDING, Record},
 };
 use crate::{
+    adoption::{Candidate, Grounds, candidates},
     crd::{VMwareNodePoolTemplateStatus, VmStatus},
     demand::Demand,
     driver::{Fault, Machine, MachineRef, Power, State},
-    link::{Connection, Sight},
+    link::{Connection, OwnerView, Sight},
     pool::Pool,
-    wish::{Ending, Wish},
+    wish::{Adopt, Ending, Wish},
 };
 use contract::v1::Reason;
 use jiff::{SignedDuration, Timestamp};
@@ -28,6 +30,7 @@ pub(crate) struct Seen<'a> {
     pub(crate) status: &'a VMwareNodePoolTemplateStatus,
     pub(crate) checks: Option<&'a Checks>,
     pub(crate) attempts: &'a Attempts,
+    pub(crate) handover: &'a Handover,
     pub(crate) now: Timestamp,
 }
 
@@ -42,6 +45,10 @@ pub(super) struct Plan {
     pub(super) ensure: Vec<(i32, String)>,
     /// Those to be removed, or to be proved gone.
     pub(super) delete: Vec<MachineRef>,
+    /// Those to be adopted, unless something speaks against it.
+    pub(super) adopt: Vec<Candidate>,
+    /// Those to be given up.
+    pub(super) release: Vec<MachineRef>,
     /// Nothing of the template is left: it may go.
     pub(super) finished: bool,
     /// When to look again, if nothing wakes before.
@@ -59,7 +66,9 @@ pub(super) enum Hold {
     NotLive,
     /// Its machines are in another vCenter.
     OtherVcenter,
-    /// The companion has made machines for it.
+    /// Its machines are the companion's again.
+    Released,
+    /// Machines that are not its own yet are there for it.
     Adoption,
 }
 
@@ -91,6 +100,7 @@ pub(super) fn plan(seen: &Seen<'_>) -> Plan {
         record,
         ..Plan::default()
     };
+    plan.hand_over(seen);
     if hold.is_none() && !plan.finished {
         plan.skip_taken(seen);
         // Who cannot be heard asks for nothing.
@@ -110,9 +120,15 @@ fn hold(seen: &Seen<'_>, record: &Record) -> Option<Hold> {
         () if !wish.problems.is_empty() && !wish.deleting => Some(Hold::Invalid),
         () if sight.connection != Connection::Live => Some(Hold::NotLive),
         () if is_elsewhere(seen, record) => Some(Hold::OtherVcenter),
-        () if !sight.owner.companions.is_empty() => Some(Hold::Adoption),
+        () if wish.release => Some(Hold::Released),
+        () if is_adoptable(&sight.owner) => Some(Hold::Adoption),
         () => None,
     }
+}
+
+/// Whether machines wait for their adoption.
+fn is_adoptable(owner: &OwnerView) -> bool {
+    !owner.companions.is_empty() || !owner.adoptable.is_empty()
 }
 
 /// The machines of the record are in another vCenter than the one that is connected.
@@ -178,6 +194,21 @@ fn course(entry: &VmStatus, machine: Option<&Machine>) -> Course {
 }
 
 impl Seen<'_> {
+    /// What a decision about adoption rests on.
+    fn grounds(&self) -> Grounds<'_> {
+        let placement = self
+            .checks
+            .and_then(|checks| checks.placement.as_ref().ok());
+        Grounds {
+            adoptable: &self.sight.owner.adoptable,
+            template: &self.wish.owner.name,
+            prefix: &self.wish.prefix,
+            folder: placement.map(|placement| placement.folder.as_str()),
+            status: self.status,
+            agents: &self.pool.agents,
+        }
+    }
+
     /// What is to become of a slot, in the light of what was tried.
     fn course(&self, slot: i32, entry: &VmStatus, machine: Option<&Machine>) -> Course {
         let tried = self.attempts.fault(Work::Make(slot));
@@ -259,6 +290,33 @@ impl Plan {
     /// Slots that are to be removed.
     fn removed(&self) -> BTreeSet<i32> {
         self.delete.iter().map(|machine| machine.key.slot).collect()
+    }
+
+    /// Says which machines change hands.
+    fn hand_over(&mut self, seen: &Seen<'_>) {
+        let owner = &seen.sight.owner;
+        match (self.hold, seen.wish.adopt) {
+            (Some(Hold::Released), _) => {
+                let there = owner.machines.iter().filter(|(_, it)| it.exists());
+                let machine = |(slot, _): (&i32, _)| {
+                    let uid = &seen.wish.owner.uid;
+                    self.record.machine_ref(*slot, seen.hub_id, uid)
+                };
+                self.release = there.map(machine).collect();
+            }
+            (Some(Hold::Adoption), Some(adopt)) => {
+                self.adopt = candidates(&seen.grounds());
+                let agreed = self.adopt.iter().filter(|it| it.refusal.is_empty());
+                let highest = agreed.map(|it| it.adoption.slot).max();
+                if adopt == Adopt::Do {
+                    let next = highest.map(|slot| slot.saturating_add(1));
+                    self.record.next_slot = self.record.next_slot.max(next);
+                }
+            }
+            _ => {}
+        }
+        let question = question(self, seen.wish.adopt);
+        self.wake = question.and_then(|it| seen.handover.wake(&it, seen.now));
     }
 
     /// Gives up, for good, slots whose name is somebody else's: whatever is told of them later, they go.

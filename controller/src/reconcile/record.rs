@@ -2,7 +2,7 @@
 
 use crate::{
     crd::{VMwareNodePoolTemplateStatus, VmStatus},
-    driver::{Machine, MachineRef, Power},
+    driver::{Machine, MachineRef, Ownership, Power},
     link::OwnerView,
 };
 use contract::identity::{MachineKey, machine_name, serial_number};
@@ -63,9 +63,39 @@ impl Record {
             entry.slot = Some(*slot);
             entry.see(machine);
         }
+        self.hand_over(view);
         let highest = self.entries.keys().next_back().copied();
         let seen = highest.map(|slot| slot.saturating_add(1));
         self.next_slot = self.next_slot.max(seen);
+    }
+
+    /// Lists machines that are the companion's again as it does, without a number, and those that are ours
+    /// now no more than once.
+    fn hand_over(&mut self, view: &OwnerView) {
+        let theirs = |entry: &VmStatus| {
+            let machine = view.adoptable.get(&entry.moref);
+            machine.is_some_and(|it| it.ownership == Ownership::Companion)
+        };
+        let back: Vec<_> = self
+            .entries
+            .values()
+            .filter(|it| theirs(it))
+            .cloned()
+            .collect();
+        self.entries.retain(|_, entry| !theirs(entry));
+        self.foreign.extend(back.into_iter().map(|entry| VmStatus {
+            slot: None,
+            instance_uuid: String::new(),
+            moref: String::new(),
+            powered_on_once: false,
+            message: String::new(),
+            ..entry
+        }));
+        let ours = |listed: &VmStatus| {
+            let mut entries = self.entries.values();
+            entries.any(|entry| entry.name == listed.name && !entry.moref.is_empty())
+        };
+        self.foreign.retain(|listed| !ours(listed));
     }
 
     /// Whether slots were chosen to go of which the status does not say so. Until it does, a controller

@@ -3,6 +3,7 @@
 use super::{
     attempts::Work,
     conditions::{Counts, conditions, verdicts},
+    handover,
     plan::{Hold, Plan, Seen, is_on},
     record::{DELETING, PENDING},
 };
@@ -41,10 +42,10 @@ pub(super) fn status(seen: &Seen<'_>, plan: &Plan) -> VMwareNodePoolTemplateStat
         .collect();
     let counts = Counts {
         desired: seen.demand.desired,
-        current: count(&entries, |entry| !entry.moref.is_empty()),
+        current: count(&entries, |entry| !entry.moref.is_empty()) + theirs(seen, |_| true),
         ready: count(&entries, |entry| {
             entry.power_state == "poweredOn" && !entry.moref.is_empty()
-        }),
+        }) + theirs(seen, is_on),
     };
     let vcenter = seen
         .sight
@@ -71,6 +72,11 @@ pub(super) fn status(seen: &Seen<'_>, plan: &Plan) -> VMwareNodePoolTemplateStat
         ready_replicas: Some(counts.ready),
         vm_status: entries.into_iter().chain(foreign).collect(),
         next_slot: plan.record.next_slot,
+        adoption: if live {
+            handover::told(plan, seen.handover)
+        } else {
+            old.adoption.clone()
+        },
         vcenter_instance_uuid: vcenter.or_else(|| old.vcenter_instance_uuid.clone()),
         iso_uploaded: None,
         iso_path: iso_path.or(old.iso_path.as_ref()).cloned(),
@@ -92,6 +98,7 @@ pub(super) fn record_only(seen: &Seen<'_>, plan: &Plan) -> VMwareNodePoolTemplat
             .cloned()
             .collect(),
         next_slot: plan.record.next_slot,
+        adoption: handover::told(plan, seen.handover).or_else(|| seen.status.adoption.clone()),
         ..seen.status.clone()
     }
 }
@@ -182,6 +189,13 @@ fn short(text: &str) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
+}
+
+/// Machines that are there for the template and not its own.
+fn theirs(seen: &Seen<'_>, counts: impl Fn(&Machine) -> bool) -> i32 {
+    let machines = seen.sight.owner.adoptable.values();
+    let number = machines.filter(|machine| counts(machine)).count();
+    i32::try_from(number).unwrap_or(i32::MAX)
 }
 
 fn count(entries: &[VmStatus], counts: impl Fn(&VmStatus) -> bool) -> i32 {

@@ -1,8 +1,8 @@
 //! What is received.
 
 use crate::driver::{
-    Answer, Event, Fault, Freshness, Machine, Message, Name, Ownership, Placement, Power, State,
-    Tombstone, Vcenter,
+    Adopted, Answer, Event, Fault, Freshness, Machine, Message, Name, Ownership, Placement, Power,
+    State, Tombstone, Vcenter,
 };
 use contract::{
     identity::MachineKey,
@@ -49,6 +49,10 @@ fn machine_key(key: pb::VirtualMachineKey) -> MachineKey {
     }
 }
 
+fn named(owner: &pb::Owner) -> String {
+    format!("{}/{}", owner.namespace, owner.name)
+}
+
 impl From<pb::VirtualMachine> for Machine {
     fn from(machine: pb::VirtualMachine) -> Self {
         let (ownership, state) = (machine.ownership(), machine.state());
@@ -76,6 +80,8 @@ impl From<pb::VirtualMachine> for Machine {
             serial_number: machine.serial_number,
             mac_addresses: machine.mac_addresses,
             moref: machine.moref,
+            folder: machine.folder,
+            owner: machine.owner.as_ref().map(named).unwrap_or_default(),
             fault: machine.fault.map(Into::into),
             spec_hash: machine.spec_hash,
             companion_template: machine.companion_template,
@@ -110,6 +116,26 @@ impl TryFrom<pb::VirtualMachineResult> for Answer {
         Ok(Self {
             machine: machine.into(),
             fault: result.fault.map(Into::into),
+        })
+    }
+}
+
+impl TryFrom<pb::VirtualMachineResult> for Adopted {
+    type Error = Fault;
+
+    fn try_from(mut result: pb::VirtualMachineResult) -> Result<Self, Fault> {
+        let changes = std::mem::take(&mut result.changes);
+        let changes = changes.into_iter().map(|change| {
+            let pb::PropertyChange {
+                property,
+                before,
+                after,
+            } = change;
+            format!("{property}: {before} -> {after}")
+        });
+        Ok(Self {
+            changes: changes.collect(),
+            answer: result.try_into()?,
         })
     }
 }

@@ -2,9 +2,10 @@
 
 use crate::{
     crd::KIND,
-    driver::{Caller, Firmware, Login, MachineRef, MachineSpec, Owner, Trust},
+    driver::{Adoption, Caller, Firmware, Login, MachineRef, MachineSpec, Owner, Previous, Trust},
 };
 use contract::{
+    identity::MachineKey,
     spec,
     v1::{self as pb, tls_trust, virtual_machine_ref},
 };
@@ -113,6 +114,37 @@ impl From<&MachineSpec> for pb::VirtualMachineSpec {
     }
 }
 
+impl From<&Adoption> for pb::Adoption {
+    fn from(adoption: &Adoption) -> Self {
+        let Adoption {
+            moref,
+            name,
+            folder,
+            previous,
+            slot,
+        } = adoption.clone();
+        let previous = match previous {
+            Previous::Companion(template) => pb::adoption::Previous::CompanionTemplate(template),
+            Previous::Key(key) => pb::adoption::Previous::Key(wire_key(key)),
+        };
+        Self {
+            moref,
+            name,
+            folder,
+            slot,
+            previous: Some(previous),
+        }
+    }
+}
+
+fn wire_key(key: MachineKey) -> pb::VirtualMachineKey {
+    pb::VirtualMachineKey {
+        hub_id: key.hub_id,
+        owner_uid: key.owner_uid,
+        slot: key.slot,
+    }
+}
+
 impl From<&Owner> for pb::Owner {
     fn from(owner: &Owner) -> Self {
         let Owner {
@@ -132,13 +164,8 @@ impl From<&Owner> for pb::Owner {
 impl From<&MachineRef> for pb::VirtualMachineRef {
     fn from(machine: &MachineRef) -> Self {
         let MachineRef { key, moref, folder } = machine.clone();
-        let key = pb::VirtualMachineKey {
-            hub_id: key.hub_id,
-            owner_uid: key.owner_uid,
-            slot: key.slot,
-        };
         Self {
-            r#ref: Some(virtual_machine_ref::Ref::Key(key)),
+            r#ref: Some(virtual_machine_ref::Ref::Key(wire_key(key))),
             moref_hint: moref,
             folder_hint: folder,
         }

@@ -18,6 +18,9 @@ pub struct OwnerView {
     pub copies: BTreeSet<String>,
     /// Names of machines that the companion made for the owner.
     pub companions: BTreeSet<String>,
+    /// Machines that may become the owner's, by managed object id: the companion's, and those of an owner of
+    /// the same name that is no more.
+    pub adoptable: BTreeMap<String, Arc<Machine>>,
 }
 
 // === impl OwnerView ===
@@ -36,8 +39,16 @@ impl OwnerView {
             }
             Ownership::Companion if machine.companion_template == template => {
                 self.companions.insert(machine.name.clone());
+                self.add_adoptable(machine);
             }
             Ownership::Ours | Ownership::Copy | Ownership::Companion | Ownership::Foreign => {}
+        }
+    }
+
+    pub(super) fn add_adoptable(&mut self, machine: &Machine) {
+        if machine.exists() {
+            let machine = Arc::new(machine.clone());
+            self.adoptable.insert(machine.moref.clone(), machine);
         }
     }
 }

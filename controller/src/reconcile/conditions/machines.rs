@@ -3,7 +3,6 @@
 use super::{Holds, Verdict, by_fault, some, verdict};
 use crate::{
     driver::{Fault, Machine, State, spec_hash},
-    link::Connection,
     reason::Reason,
     reconcile::{
         attempts::Work,
@@ -91,33 +90,4 @@ pub(super) fn vms_up_to_date(seen: &Seen<'_>) -> Verdict {
         return verdict(type_, Holds::False, Reason::MarkCopied, message);
     }
     verdict(type_, Holds::True, Reason::UpToDate, "")
-}
-
-pub(super) fn adoption_required(seen: &Seen<'_>) -> Verdict {
-    let type_ = "AdoptionRequired";
-    let names: Vec<_> = seen
-        .sight
-        .owner
-        .companions
-        .iter()
-        .map(String::as_str)
-        .collect();
-    match (names.is_empty(), &seen.sight.connection) {
-        (false, _) => {
-            let message = format!(
-                "{} were made by the companion for this template. Nothing is made or removed. \
-                 Remove them, or their tag guestinfo.vmware-hcp.template; adoption is not \
-                 supported yet.",
-                some(&names)
-            );
-            verdict(type_, Holds::True, Reason::CompanionVMs, message)
-        }
-        (true, Connection::Live) => verdict(type_, Holds::False, Reason::NoCompanionVMs, ""),
-        (true, _) => verdict(
-            type_,
-            Holds::Unknown,
-            Reason::NotSeen,
-            "vCenter cannot be looked at. See VSphereConnected.",
-        ),
-    }
 }

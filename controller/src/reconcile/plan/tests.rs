@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::{
-    driver::Retry,
-    fixtures::{fault, world::World},
+    driver::{Ownership, Retry},
+    fixtures::{fault, machine, world::World},
     hub::Sought,
     kinds::agent::Agent,
     link::OwnerView,
@@ -445,4 +445,80 @@ fn machines_that_are_going_have_their_place_in_the_quota() {
     assert_eq!(world.steps(), (vec![3], vec![]));
     world.wish.max = Some(2);
     assert_eq!(world.steps(), (vec![], vec![]));
+}
+
+/// A machine that the companion made for the template.
+fn companions(world: &mut World, number: i32) {
+    let machine = Machine {
+        key: None,
+        ownership: Ownership::Companion,
+        companion_template: "clusters/pool".into(),
+        folder: "/DC0/vm/pool".into(),
+        ..machine(number, State::Running)
+    };
+    let owner = &mut world.sight.owner;
+    owner.companions.insert(machine.name.clone());
+    owner
+        .adoptable
+        .insert(machine.moref.clone(), machine.into());
+}
+
+#[test]
+fn machines_are_adopted_only_where_that_is_asked_and_nothing_else_is_done() {
+    for (adopt, adopted, next_slot) in [
+        (None, 0, None),
+        (Some(Adopt::Plan), 1, None),
+        (Some(Adopt::Do), 1, Some(4)),
+    ] {
+        let mut world = World::new(5, &[]);
+        companions(&mut world, 3);
+        world.wish.adopt = adopt;
+        let plan = world.plan();
+        assert_eq!(plan.hold, Some(Hold::Adoption));
+        assert_eq!(
+            (plan.adopt.len(), plan.record.next_slot),
+            (adopted, next_slot)
+        );
+        assert_eq!((plan.ensure, plan.delete), (vec![], vec![]));
+    }
+}
+
+#[test]
+fn the_machines_of_an_owner_that_is_no_more_are_no_reason_to_make_others() {
+    let mut world = World::new(5, &[]);
+    let former = machine(1, State::Running);
+    let adoptable = &mut world.sight.owner.adoptable;
+    adoptable.insert(former.moref.clone(), former.into());
+    let plan = world.plan();
+    assert_eq!((plan.hold, plan.ensure), (Some(Hold::Adoption), vec![]));
+}
+
+#[test]
+fn machines_that_are_given_up_are_neither_made_nor_removed_and_listed_without_a_number() {
+    let mut world = World::new(1, &[(1, State::Running), (2, State::Running)]);
+    world.wish.release = true;
+    let first = world.plan();
+    assert_eq!(first.hold, Some(Hold::Released));
+    assert_eq!((first.release.len(), first.delete), (2, vec![]));
+    world.sight.owner.machines.remove(&1);
+    companions(&mut world, 1);
+    let then = world.plan();
+    assert_eq!(then.release.len(), 1);
+    assert_eq!(then.record.entries.keys().collect::<Vec<_>>(), [&2]);
+    let listed = &then.record.foreign[0];
+    assert_eq!((listed.name.as_str(), listed.slot), ("pool-n01", None));
+}
+
+#[test]
+fn a_machine_that_was_adopted_is_listed_once() {
+    let mut world = World::new(1, &[(1, State::Running)]);
+    world.status.vm_status.push(VmStatus {
+        name: "pool-n01".into(),
+        ..VmStatus::default()
+    });
+    let plan = world.plan();
+    assert_eq!(
+        (plan.record.entries.len(), plan.record.foreign.len()),
+        (1, 0)
+    );
 }
