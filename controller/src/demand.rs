@@ -174,6 +174,12 @@ impl Demand {
         }
     }
 
+    /// So many are made, if there are fewer. While a fall is held, what leaves is not made anew.
+    pub(crate) fn needed(&self) -> i32 {
+        self.fall
+            .map_or(self.desired, |fall| fall.to.min(self.desired))
+    }
+
     /// Why nothing scales, if that is so.
     pub(crate) fn held(&self) -> Option<&Held> {
         match &self.basis {

@@ -42,16 +42,18 @@ enum Error {
     /// Its definition cannot be read.
     #[error("reading the definition")]
     Definition(#[source] kube::Error),
-    /// Its definition cannot be watched.
-    #[error("watching the definition")]
-    Watch(#[source] watcher::Error),
-    /// Its objects cannot be listed or watched.
-    #[error("watching the objects")]
-    Objects(#[source] watcher::Error),
+    /// Its definition or its objects cannot be listed or watched.
+    #[error("watching {0}")]
+    Watch(&'static str, #[source] Refused),
     /// A watch has ended, which none does.
     #[error("the watch has ended")]
     Ended,
 }
+
+/// What the API server says where it refuses a watch. kube's own errors say it three times over.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Refused(String);
 
 /// Keeps the shelf of one kind.
 pub(super) struct Keeper<'a, S: Foreign> {
@@ -109,7 +111,7 @@ impl<S: Foreign> Keeper<'_, S> {
             Ok(Event::Init | Event::InitApply(_)) => Ok(false),
             Ok(Event::InitDone | Event::Apply(_) | Event::Delete(_)) => Ok(true),
             Err(error) => {
-                note(S::KIND, error).map_err(Error::Watch)?;
+                note(S::KIND, error).map_err(|it| Error::Watch("the definition", it))?;
                 Ok(false)
             }
         }
@@ -139,7 +141,7 @@ impl<S: Foreign> Keeper<'_, S> {
         for told in batch {
             match told {
                 Ok(event) => events.push(viewed(event)),
-                Err(error) => note(S::KIND, error).map_err(Error::Objects)?,
+                Err(error) => note(S::KIND, error).map_err(|it| Error::Watch("the objects", it))?,
             }
         }
         let away = {
@@ -177,9 +179,9 @@ impl<S: Foreign> Keeper<'_, S> {
 }
 
 /// Passes an error on that the same watch will not get over.
-fn note(kind: Kind, error: watcher::Error) -> Result<(), watcher::Error> {
-    if is_refused(&error) {
-        return Err(error);
+fn note(kind: Kind, error: watcher::Error) -> Result<(), Refused> {
+    if let Some(refused) = refused(&error) {
+        return Err(refused);
     }
     let error = format!("{:#}", anyhow::Error::new(error));
     tracing::debug!(%kind, error, "Watch was interrupted");
@@ -187,19 +189,20 @@ fn note(kind: Kind, error: watcher::Error) -> Result<(), watcher::Error> {
 }
 
 /// A watch that is refused goes on in silence once it is permitted: nobody could tell.
-fn is_refused(error: &watcher::Error) -> bool {
+fn refused(error: &watcher::Error) -> Option<Refused> {
     use watcher::Error::{
         InitialListFailed, NoResourceVersion, WatchError, WatchFailed, WatchStartFailed,
     };
-    let code = match error {
+    let status = match error {
         InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) => match error {
-            kube::Error::Api(status) => status.code,
-            _ => return false,
+            kube::Error::Api(status) => status,
+            _ => return None,
         },
-        WatchError(status) => status.code,
-        NoResourceVersion => return true,
+        WatchError(status) => status,
+        NoResourceVersion => return Some(Refused("it cannot be watched".into())),
     };
-    matches!(code, 401 | 403 | 404 | 405)
+    let refused = matches!(status.code, 401 | 403 | 404 | 405);
+    refused.then(|| Refused(status.message.clone()))
 }
 
 fn viewed<S: Foreign>(event: Event<Told<S>>) -> Event<View<S>> {
@@ -252,14 +255,15 @@ mod tests {
             let status = Status::failure("no", "reason").with_code(code);
             watcher::Error::InitialListFailed(kube::Error::Api(status.boxed()))
         };
-        for (code, refused) in [
+        for (code, is_refused) in [
             (403, true),
             (404, true),
             (401, true),
             (429, false),
             (503, false),
         ] {
-            assert_eq!(is_refused(&failed(code)), refused, "{code}");
+            let said = refused(&failed(code)).map(|refused| refused.to_string());
+            assert_eq!(said, is_refused.then(|| "no".into()), "{code}");
         }
     }
 }

@@ -271,10 +271,12 @@ async fn what_may_not_be_read_is_said_and_read_once_it_may_be() {
     world.server.define();
     world.server.put("ADDED", &pool("workers", 3));
     world
-        .until(
-            "forbidden",
-            |found| matches!(found, Sought::Unreadable(why) if why.contains("forbidden")),
-        )
+        .until("forbidden", |found| {
+            *found
+                == Sought::Unreadable(
+                    "NodePool: watching the objects: nodepools is forbidden".into(),
+                )
+        })
         .await;
     world.server.change(|state| state.forbidden = false);
     world.until("three", asks_for(3)).await;

@@ -351,7 +351,8 @@ impl Plan {
             let max = usize::try_from(max).unwrap_or_default();
             max.saturating_sub(self.record.entries.len())
         });
-        let missing = desired.saturating_sub(have).min(room);
+        let needed = usize::try_from(seen.demand.needed()).unwrap_or_default();
+        let missing = needed.saturating_sub(have).min(room);
         // A node is never taken from its cluster because of a number.
         let free = counted
             .into_iter()

@@ -5,7 +5,7 @@ use crate::{
     driver::{Ownership, Retry},
     fixtures::{fault, machine, world::World},
     hub::Sought,
-    kinds::agent::Agent,
+    kinds::{agent::Agent, node_pool::NodePool},
     link::OwnerView,
     reconcile::record::PENDING,
     wish::Mode,
@@ -261,6 +261,25 @@ fn nothing_scales_where_nobody_is_heard_but_what_was_begun_goes_on() {
         world.status.desired_replicas = Some(9);
         world.entry(3).phase = DELETING.into();
         assert_eq!(world.steps(), (vec![4], vec![3]));
+    }
+}
+
+#[test]
+fn while_a_fall_is_held_none_goes_and_none_is_made_anew() {
+    for (there, make) in [(6, vec![]), (3, vec![]), (1, vec![7])] {
+        let slots: Vec<_> = (1..=6).collect();
+        let mut world = World::new(0, &running(&slots[..there]));
+        world.wish.mode = Mode::NodePool {
+            name: "workers".into(),
+            replicas_ignored: false,
+        };
+        let mut pool = NodePool::default();
+        pool.spec.platform.type_ = Some("Agent".into());
+        pool.spec.replicas = Some(2);
+        world.pool.node_pool = Sought::Found(Arc::new(pool));
+        world.status.desired_replicas = Some(6);
+        world.status.next_slot = Some(7);
+        assert_eq!(world.steps(), (make, vec![]), "{there} of 6 are there");
     }
 }
 
