@@ -56,6 +56,8 @@ pub async fn run<D: Driver>(
         .run(reconcile, error_policy, acting)
         .for_each(async |result| note(result));
     tokio::select! {
+        // The same events are taken in in the same order: the simulation plays its schedules again.
+        biased;
         () = controller => {}
         () = context.hub.keep(&context.client) => {}
     }

@@ -92,6 +92,8 @@ impl<S: Foreign> Keeper<'_, S> {
         let mut followed = Followed::nothing();
         loop {
             tokio::select! {
+                // What is told of the definition decides whether the objects count.
+                biased;
                 change = changes.next() => {
                     let change = change.ok_or(Error::Ended)?;
                     if Self::tells_of_definition(change)? {
