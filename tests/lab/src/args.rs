@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use lab::proxy::Hostile;
 
-pub(crate) use self::bench::{Bench, Idle, Lanes, Make, Measure, Overload, Templates, Watch};
+pub(crate) use self::bench::{
+    Bench, BenchMode, Idle, Lanes, Make, Measure, Overload, Templates, Watch,
+};
 
 /// A local hub and a simulated vCenter with our two services between them.
 #[derive(Debug, Parser)]

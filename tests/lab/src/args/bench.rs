@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 /// Options of `bench`.
 #[derive(Debug, Args)]
@@ -31,9 +31,21 @@ pub(crate) enum Measure {
     Overload(Overload),
 }
 
+/// What asks for the machines of a bench.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BenchMode {
+    /// A template in test mode: until they are on and in its status.
+    Test,
+    /// A node pool: until their Agents are registered, labelled and approved.
+    Nodepool,
+}
+
 /// Options of `bench` itself.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Make {
+    /// What asks for the machines.
+    #[arg(long, value_enum, default_value = "test")]
+    pub(crate) mode: BenchMode,
     /// How many machines.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=2000))]
     pub(crate) vms: u32,

@@ -4,6 +4,7 @@ mod clients;
 mod idle;
 mod lanes;
 mod make;
+mod node_pool;
 mod overload;
 mod pools;
 mod report;
@@ -17,7 +18,7 @@ use anyhow::Error;
 use lab::services::Profile;
 use lab::{Builder, Lab};
 
-use crate::args::{Bench, Measure};
+use crate::args::{Bench, BenchMode, Measure};
 use crate::screen::say;
 
 /// Measures, and fails when a run did not end or a budget was not kept.
@@ -26,6 +27,7 @@ pub(crate) async fn run(bench: &Bench) -> anyhow::Result<()> {
         return Err(again_in_release());
     }
     match &bench.what {
+        None if bench.make.mode == BenchMode::Nodepool => node_pool::run(&bench.make).await,
         None => make::run(&bench.make).await,
         Some(Measure::Idle(idle)) => idle::run(idle).await,
         Some(Measure::Watch(watch)) => watch::run(watch).await,

@@ -93,9 +93,11 @@ fn checks(make: &Make, calls: f64, median: f64, floor: f64) -> Vec<Check> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::BenchMode;
 
     fn bench(vms: u32, delay: u64) -> Make {
         Make {
+            mode: BenchMode::Test,
             vms,
             delay,
             runs: 1,

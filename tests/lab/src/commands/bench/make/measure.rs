@@ -96,26 +96,44 @@ async fn until(lab: &Lab, vms: u32, within: Duration) -> anyhow::Result<()> {
 
 /// Writes of the status that the API server has taken, by its own count.
 pub(in crate::commands::bench) async fn status_writes(lab: &Lab) -> anyhow::Result<u64> {
-    let request = http::Request::get("/metrics").body(Vec::new())?;
-    let metrics = lab
-        .client()?
-        .request_text(request)
-        .await
-        .context("reading the hub's metrics")?;
+    let metrics = metrics(lab).await?;
     Ok(metrics.lines().filter_map(status_write).sum())
+}
+
+/// Server-side applies of Agents that the API server has taken.
+pub(in crate::commands::bench) async fn agent_writes(lab: &Lab) -> anyhow::Result<u64> {
+    let metrics = metrics(lab).await?;
+    Ok(metrics.lines().filter_map(agent_write).sum())
+}
+
+async fn metrics(lab: &Lab) -> anyhow::Result<String> {
+    let request = http::Request::get("/metrics").body(Vec::new())?;
+    let metrics = lab.client()?.request_text(request).await;
+    metrics.context("reading the hub's metrics")
 }
 
 /// The count in a line of metrics, if it counts writes of our status.
 fn status_write(line: &str) -> Option<u64> {
+    let verbs = ["APPLY", "PATCH", "PUT"];
+    counted(line, ("vmwarenodepooltemplates", "status"), &verbs)
+}
+
+/// The count in a line of metrics, if it counts applies of Agents.
+fn agent_write(line: &str) -> Option<u64> {
+    counted(line, ("agents", ""), &["APPLY"])
+}
+
+/// The count in a line of metrics, if it counts requests of one of these verbs.
+fn counted(line: &str, (resource, subresource): (&str, &str), verbs: &[&str]) -> Option<u64> {
     let (labels, count) = line
         .strip_prefix("apiserver_request_total{")?
         .rsplit_once("} ")?;
-    let has = |label: &str| labels.split(',').any(|it| it == label);
-    let write = [r#"verb="APPLY""#, r#"verb="PATCH""#, r#"verb="PUT""#]
-        .iter()
-        .any(|it| has(it));
-    let ours = has(r#"resource="vmwarenodepooltemplates""#) && has(r#"subresource="status""#);
-    if !(write && ours) {
+    let has = |name: &str, value: &str| {
+        let label = format!("{name}=\"{value}\"");
+        labels.split(',').any(|it| it == label)
+    };
+    let verb = verbs.iter().any(|verb| has("verb", verb));
+    if !(verb && has("resource", resource) && has("subresource", subresource)) {
         return None;
     }
     // Written as a float where it is large.
@@ -141,6 +159,12 @@ mod tests {
         assert_eq!(status_write(&line("PATCH", "status")), Some(7));
         assert_eq!(status_write(&line("GET", "status")), None);
         assert_eq!(status_write(&line("PATCH", "")), None);
+        let applied = r#"apiserver_request_total{resource="agents",subresource="",verb="APPLY"} 3"#;
+        assert_eq!(
+            (agent_write(applied), status_write(applied)),
+            (Some(3), None)
+        );
+        assert_eq!(agent_write(&applied.replace("APPLY", "PATCH")), None);
         assert_eq!(status_write("# HELP apiserver_request_total {"), None);
     }
 }
