@@ -171,13 +171,8 @@ fn is_of(agent: &Agent, machine: &Machine) -> bool {
         let digits = text.chars().filter(char::is_ascii_alphanumeric);
         digits.collect::<String>().to_ascii_lowercase()
     };
-    let serial = agent
-        .status
-        .inventory
-        .system_vendor
-        .serial_number
-        .as_deref();
-    if let Some(serial) = serial.filter(|serial| !serial.is_empty()) {
+    let serial = &agent.status.inventory.system_vendor.serial_number;
+    if !serial.is_empty() {
         return plain(serial) == plain(&machine.serial_number);
     }
     let Ok(uuid) = Uuid::parse_str(&machine.bios_uuid) else {

@@ -28,6 +28,18 @@ pub const KIND: &str = "VMwareNodePoolTemplate";
 /// Keeps a template until each of its machines is proved to be gone.
 pub const FINALIZER: &str = "vmware.hcp.open-cluster-management.io/finalizer";
 
+/// Keeps an Agent until its machine is proved to be gone.
+pub const AGENT_FINALIZER: &str = "vmware.hcp.open-cluster-management.io/agent-vm-cleanup";
+
+/// Label of an Agent: the template whose machine it is in.
+pub const MANAGED_BY_LABEL: &str = "vmware.hcp.open-cluster-management.io/managed-by";
+
+/// Label of an Agent: the node pool that it is meant for.
+pub const NODE_POOL_LABEL: &str = "vmware.hcp.open-cluster-management.io/nodepool";
+
+/// Label of an Agent that was bound once: the node pool.
+pub const BINDING_LABEL: &str = "vmware.hcp.open-cluster-management.io/binding";
+
 /// With the value `true`, nothing is done for the template; its status still follows.
 pub const PAUSED: &str = "vmware.hcp.open-cluster-management.io/paused";
 

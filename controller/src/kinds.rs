@@ -9,6 +9,9 @@ pub mod hosted_cluster;
 pub mod infra_env;
 pub mod machine;
 pub mod node_pool;
+mod ours;
+
+pub use ours::Ours;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
@@ -103,6 +106,8 @@ pub struct Meta {
     pub annotations: BTreeMap<String, String>,
     /// Its finalizers.
     pub finalizers: Vec<String>,
+    /// What of it we have set; `None`: we never did.
+    pub ours: Option<Ours>,
     /// What it belongs to.
     pub owners: Vec<OwnerReference>,
 }
@@ -226,6 +231,7 @@ impl Meta {
         };
         let mut annotations = meta.annotations.unwrap_or_default();
         annotations.retain(|key, value| read(key, value));
+        let managers = meta.managed_fields.unwrap_or_default();
         Self {
             namespace: meta.namespace.unwrap_or_default(),
             name: meta.name.unwrap_or_default(),
@@ -235,6 +241,7 @@ impl Meta {
             labels: meta.labels.unwrap_or_default(),
             annotations,
             finalizers: meta.finalizers.unwrap_or_default(),
+            ours: Ours::of(&managers),
             owners: meta.owner_references.unwrap_or_default(),
         }
     }

@@ -1,6 +1,7 @@
 //! Turns the Kubernetes state of a hub into calls of the vSphere driver.
 
 mod adoption;
+mod agents;
 pub mod context;
 pub mod crd;
 pub mod credentials;

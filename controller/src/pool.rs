@@ -1,6 +1,7 @@
 //! What is known of the node pool of one template. Pure.
 
 use crate::{
+    agents::identity::may_be_of,
     crd::{VMwareNodePoolTemplate, VmStatus},
     hub::Sought,
     kinds::{
@@ -137,27 +138,12 @@ impl Pool {
         match &self.agents {
             Sought::Found(agents) => agents
                 .iter()
-                .any(|agent| agent.is_bound() && is_of(agent, entry)),
+                .any(|agent| agent.is_bound() && may_be_of(entry, agent)),
             Sought::Absent => false,
             Sought::KindMissing => !entry.agent_name.is_empty(),
             Sought::Syncing | Sought::Unreadable(_) => true,
         }
     }
-}
-
-/// Whether the Agent runs on this machine, by any of its names.
-fn is_of(agent: &Agent, entry: &VmStatus) -> bool {
-    let name = &agent.meta.name;
-    let serial = &agent.status.inventory.system_vendor.serial_number;
-    let serial = plain(serial.as_deref().unwrap_or_default());
-    let named = [&entry.agent_name, &entry.uuid].contains(&name) && !name.is_empty();
-    named || !serial.is_empty() && serial == plain(&entry.serial_number)
-}
-
-/// A serial number without its spelling: hosts write blanks and dashes in it as they like.
-fn plain(serial: &str) -> String {
-    let digits = serial.chars().filter(char::is_ascii_alphanumeric);
-    digits.collect::<String>().to_lowercase()
 }
 
 // === impl Rival ===
@@ -233,7 +219,7 @@ mod tests {
         let agent = |bound: bool, serial: &str| {
             let mut agent = Agent::default();
             agent.spec.cluster_deployment_name = bound.then(Default::default);
-            agent.status.inventory.system_vendor.serial_number = Some(serial.into());
+            agent.status.inventory.system_vendor.serial_number = serial.into();
             Sought::Found(vec![Arc::new(agent)])
         };
         let same = "vmware-420E3F74EA84F9A20000000000000001";

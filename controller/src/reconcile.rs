@@ -8,6 +8,7 @@ mod checks;
 mod conditions;
 mod events;
 mod handover;
+mod hosts;
 mod memory;
 mod plan;
 mod record;

@@ -12,7 +12,7 @@ use crate::{
 };
 use jiff::Timestamp;
 use kube::ResourceExt as _;
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 const DISK_GIB: i32 = 120;
 const INTERVAL: Duration = Duration::from_mins(5);
@@ -49,6 +49,8 @@ pub struct Wish {
     pub spares: i32,
     /// The number of machines of a node pool may fall by more than half at once.
     pub may_scale_down: bool,
+    /// Labels for the Agents of the machines.
+    pub agent_labels: BTreeMap<String, String>,
     /// Never more machines than this.
     pub max: Option<i32>,
     /// To be reported from this many on.
@@ -136,6 +138,7 @@ impl Wish {
             mode: Mode::of(spec),
             spares: spec.spares.unwrap_or_default(),
             may_scale_down: annotated(ALLOW_SCALE_DOWN),
+            agent_labels: spec.agent_label_selector.clone().unwrap_or_default(),
             max: quota.max_vms.or(limits.max_vms),
             soft_max: quota.soft_max_vms.or(limits.soft_max_vms),
             prefix: given(spec.vm_template.name_prefix.as_ref())

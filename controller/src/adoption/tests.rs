@@ -65,7 +65,7 @@ impl World {
             ..Agent::default()
         };
         let vendor = &mut agent.status.inventory.system_vendor;
-        vendor.serial_number = Some(machine.serial_number.to_uppercase());
+        vendor.serial_number = machine.serial_number.to_uppercase();
         change(&mut agent);
         self.agents = Sought::Found(vec![agent.into()]);
         self
@@ -194,7 +194,7 @@ fn an_agent_without_a_serial_number_is_known_by_either_order_of_its_uuid() {
     for name in [uuid, Uuid::from_bytes_le(*uuid.as_bytes())] {
         let world = World::of([of_companion(1)]).with_agent(|agent| {
             agent.meta.name = name.to_string();
-            agent.status.inventory.system_vendor.serial_number = None;
+            agent.status.inventory.system_vendor.serial_number = String::new();
         });
         assert_eq!(world.candidates()[0].agent, name.to_string());
     }

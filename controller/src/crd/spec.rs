@@ -39,6 +39,11 @@ use std::collections::BTreeMap;
     ),
     printcolumn(name = "Ready", type_ = "integer", json_path = ".status.readyReplicas"),
     printcolumn(
+        name = "Joined",
+        type_ = "integer",
+        json_path = ".status.joinedReplicas"
+    ),
+    printcolumn(
         name = "Est. Capacity",
         type_ = "integer",
         json_path = ".status.resourceUtilization.estimatedVMCapacity",
@@ -89,7 +94,8 @@ pub struct VMwareNodePoolTemplateSpec {
     /// The discovery ISO that the machines boot.
     #[serde(rename = "agentISO")]
     pub agent_iso: AgentIso,
-    /// Labels that the Agents of these machines get. Not a selector.
+    /// Labels that the Agents of these machines get. Not a selector. Where the NodePool's selector needs
+    /// another value, that one is set; a label that somebody else has set is left as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent_label_selector: Option<BTreeMap<String, String>>,
     /// Makes `replicas` machines without a NodePool.

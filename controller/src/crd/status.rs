@@ -29,6 +29,9 @@ pub struct VMwareNodePoolTemplateStatus {
     /// How many of them are powered on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready_replicas: Option<i32>,
+    /// How many of them are nodes of the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joined_replicas: Option<i32>,
     /// Each machine whose number was given out and that is not proved to be gone, by number.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "atomic_list::<VmStatus>")]
@@ -86,7 +89,7 @@ pub struct VmStatus {
     /// `poweredOn`, `poweredOff` or `suspended`, as last seen.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub power_state: String,
-    /// Its Agent.
+    /// Its Agent, where those of the cluster are. It stays here when the Agent is gone.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub agent_name: String,
     /// It was bound to a cluster once: when it is free again, it goes.
@@ -99,10 +102,15 @@ pub struct VmStatus {
     /// Why it goes: `Surplus`, `Released`, `Unhealthy`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub leaving_reason: String,
-    /// `Pending`, `Creating`, `PoweringOn`, `Running`, `NotReady`, `Deleting`, `Failed` or `Unknown`.
+    /// How far it is: `Pending`, `Creating`, `PoweringOn`; then in test mode `Running`, and for a node
+    /// pool `WaitingForAgent`, `Discovered`, `Insufficient`, `Known`, `Binding`, `Installing`, `Joined`,
+    /// `Unbinding`; at any time `NotReady` (off), `Unknown`, `Failed`, `Deleting`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub phase: String,
-    /// Why it is not `Running`, and what to do about it.
+    /// The step of the installation, in the installer's words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub progress: String,
+    /// Why it does not go on, and what to do about it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
     /// It was seen on once: since then nobody but a user switches it.

@@ -1,4 +1,6 @@
-//! Carries out a plan: removes first, then makes.
+//! Carries out a plan: removes first, then makes, then sees to the Agents.
+
+mod agents;
 
 use super::{
     Work,
@@ -34,6 +36,7 @@ pub(super) async fn act<D: Driver>(
     hand_over(work, on, plan, memory).await;
     delete(work, on, plan, memory).await;
     ensure(work, on, plan, memory).await;
+    agents::apply(work, plan, memory).await;
     memory
         .attempts
         .keep_slots(|slot| plan.record.entries.contains_key(&slot));

@@ -25,6 +25,8 @@ pub(super) enum Work {
     Make(i32),
     /// To have this one removed.
     Remove(i32),
+    /// To set what the Agent of this one needs.
+    Agent(i32),
     /// To look up names and the ISO.
     Check,
 }
@@ -71,7 +73,7 @@ impl Attempts {
     /// Forgets all about slots other than these.
     pub(super) fn keep_slots(&mut self, keep: impl Fn(i32) -> bool) {
         self.0.retain(|work, _| match work {
-            Work::Make(slot) | Work::Remove(slot) => keep(*slot),
+            Work::Make(slot) | Work::Remove(slot) | Work::Agent(slot) => keep(*slot),
             Work::Ensure | Work::Delete | Work::Check => true,
         });
     }

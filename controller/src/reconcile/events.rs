@@ -5,6 +5,7 @@ use super::{
     record::{DELETING, PENDING, Record},
 };
 use crate::{
+    agents::phase::{FAILED, JOINED},
     crd::{VMwareNodePoolTemplateStatus, VmStatus},
     wish::Ending,
 };
@@ -85,52 +86,90 @@ fn of_condition(condition: &Condition) -> Option<Event> {
     Some(event(EventType::Warning, word, message))
 }
 
+/// Whether an event tells of the change of an entry.
+type Tells = fn(Option<&VmStatus>, Option<&VmStatus>) -> bool;
+
+/// Kind, reason and verb of the events of machines.
+const TOLD_OF_MACHINES: [(EventType, &str, &str, Tells); 11] = [
+    (EventType::Normal, "ScalingUp", "To be made", |old, new| {
+        old.is_none() && new.is_some_and(|new| new.phase == PENDING)
+    }),
+    (EventType::Normal, "VMCreated", "Made", |old, new| {
+        let made = |entry: Option<&VmStatus>| entry.is_some_and(|e| !e.moref.is_empty());
+        !made(old) && made(new)
+    }),
+    (
+        EventType::Normal,
+        "Deleting",
+        "To be removed",
+        |old, new| {
+            let leaving = |entry: Option<&VmStatus>| entry.is_some_and(|e| e.phase == DELETING);
+            !leaving(old) && leaving(new)
+        },
+    ),
+    (EventType::Normal, "VMCleanedUp", "Gone", |old, new| {
+        old.is_some() && new.is_none()
+    }),
+    (
+        EventType::Warning,
+        "VMCreationFailed",
+        "Failed",
+        |old, new| {
+            let failed = |e: &VmStatus| e.phase == FAILED && e.agent_name.is_empty();
+            begins(old, new, failed)
+        },
+    ),
+    (
+        EventType::Normal,
+        "AgentUpdated",
+        "Agent found",
+        |old, new| {
+            let name = |entry: Option<&VmStatus>| entry.map(|e| e.agent_name.clone());
+            let found = name(new).is_some_and(|name| !name.is_empty());
+            found && name(old) != name(new)
+        },
+    ),
+    (
+        EventType::Warning,
+        "AgentUpdateFailed",
+        "Agent not set",
+        |old, new| begins(old, new, |e| e.message.starts_with("AgentUpdateFailed")),
+    ),
+    (
+        EventType::Warning,
+        "AgentContradicted",
+        "Agent not approved",
+        |old, new| begins(old, new, |e| e.message.starts_with("Contradicted")),
+    ),
+    (EventType::Normal, "VMJoined", "Joined", |old, new| {
+        begins(old, new, |e| e.phase == JOINED)
+    }),
+    (
+        EventType::Warning,
+        "InstallationFailed",
+        "Not installed",
+        |old, new| {
+            let failed = |e: &VmStatus| e.phase == FAILED && !e.agent_name.is_empty();
+            begins(old, new, failed)
+        },
+    ),
+    (
+        EventType::Warning,
+        "VMPoweredOff",
+        "Switched off",
+        |old, new| {
+            let off = |entry: Option<&VmStatus>| {
+                entry.is_some_and(|e| e.message.starts_with("PoweredOffOutside"))
+            };
+            !off(old) && off(new)
+        },
+    ),
+];
+
 fn of_machines(
     old: &VMwareNodePoolTemplateStatus,
     new: &VMwareNodePoolTemplateStatus,
 ) -> Vec<Event> {
-    type Tells = fn(Option<&VmStatus>, Option<&VmStatus>) -> bool;
-    let rows: [(EventType, &str, &str, Tells); 6] = [
-        (EventType::Normal, "ScalingUp", "To be made", |old, new| {
-            old.is_none() && new.is_some_and(|new| new.phase == PENDING)
-        }),
-        (EventType::Normal, "VMCreated", "Made", |old, new| {
-            let made = |entry: Option<&VmStatus>| entry.is_some_and(|e| !e.moref.is_empty());
-            !made(old) && made(new)
-        }),
-        (
-            EventType::Normal,
-            "Deleting",
-            "To be removed",
-            |old, new| {
-                let leaving = |entry: Option<&VmStatus>| entry.is_some_and(|e| e.phase == DELETING);
-                !leaving(old) && leaving(new)
-            },
-        ),
-        (EventType::Normal, "VMCleanedUp", "Gone", |old, new| {
-            old.is_some() && new.is_none()
-        }),
-        (
-            EventType::Warning,
-            "VMCreationFailed",
-            "Failed",
-            |old, new| {
-                let failed = |entry: Option<&VmStatus>| entry.is_some_and(|e| e.phase == "Failed");
-                !failed(old) && failed(new)
-            },
-        ),
-        (
-            EventType::Warning,
-            "VMPoweredOff",
-            "Switched off",
-            |old, new| {
-                let off = |entry: Option<&VmStatus>| {
-                    entry.is_some_and(|e| e.message.starts_with("PoweredOffOutside"))
-                };
-                !off(old) && off(new)
-            },
-        ),
-    ];
     let pairs = pairs(old, new);
     let told = |(type_, reason, verb, tells): (EventType, &str, &str, Tells)| {
         let told = pairs.values().filter(|(old, new)| tells(*old, *new));
@@ -144,7 +183,12 @@ fn of_machines(
         let note = format!("{verb}: {}{cause}", some(&names));
         (!names.is_empty()).then(|| event(type_, reason, &note))
     };
-    rows.into_iter().filter_map(told).collect()
+    TOLD_OF_MACHINES.into_iter().filter_map(told).collect()
+}
+
+/// Whether something holds that did not before.
+fn begins(old: Option<&VmStatus>, new: Option<&VmStatus>, holds: fn(&VmStatus) -> bool) -> bool {
+    !old.is_some_and(holds) && new.is_some_and(holds)
 }
 
 type Pairs<'a> = BTreeMap<i32, (Option<&'a VmStatus>, Option<&'a VmStatus>)>;

@@ -4,10 +4,12 @@ use super::{
     attempts::{Attempts, Due, Work},
     checks::Checks,
     handover::{Handover, question},
+    hosts::{self, Hosts, hosts},
     record::{DELETING, Naming, PENDING, Record},
 };
 use crate::{
     adoption::{Candidate, Grounds, candidates},
+    agents::approval::Change,
     crd::{VMwareNodePoolTemplateStatus, VmStatus},
     demand::Demand,
     driver::{Fault, Machine, MachineRef, Power, State},
@@ -49,6 +51,10 @@ pub(super) struct Plan {
     pub(super) adopt: Vec<Candidate>,
     /// Those to be given up.
     pub(super) release: Vec<MachineRef>,
+    /// What is known of the hosts in the machines.
+    pub(super) hosts: Hosts,
+    /// What is to be set of Agents, by slot.
+    pub(super) agents: Vec<(i32, Change)>,
     /// Nothing of the template is left: it may go.
     pub(super) finished: bool,
     /// When to look again, if nothing wakes before.
@@ -94,10 +100,13 @@ pub(super) fn plan(seen: &Seen<'_>) -> Plan {
     if hold != Some(Hold::OtherVcenter) {
         record.merge(&seen.sight.owner);
     }
+    let hosts = hosts(seen, &record);
+    record.meet(&hosts.matches);
     let mut plan = Plan {
         hold,
         finished: finished(seen, &record, hold),
         record,
+        hosts,
         ..Plan::default()
     };
     plan.hand_over(seen);
@@ -108,6 +117,7 @@ pub(super) fn plan(seen: &Seen<'_>) -> Plan {
             plan.scale(seen);
         }
         plan.assign(seen);
+        plan.welcome(seen);
     }
     plan
 }
@@ -266,7 +276,7 @@ impl Plan {
             let seen = highest.map(|slot| slot.saturating_add(1));
             self.record.next_slot = written.max(seen);
         }
-        if !self.ensure.is_empty() || !self.delete.is_empty() {
+        if !self.ensure.is_empty() || !self.delete.is_empty() || !self.agents.is_empty() {
             let again = if self.asks_only_for_what(acted) {
                 AGAIN
             } else {
@@ -279,7 +289,9 @@ impl Plan {
 
     /// Whether all that this plan asks for was asked for by `acted`, too.
     fn asks_only_for_what(&self, acted: &Self) -> bool {
-        self.made().is_subset(&acted.made()) && self.removed().is_subset(&acted.removed())
+        self.made().is_subset(&acted.made())
+            && self.removed().is_subset(&acted.removed())
+            && self.welcomed().is_subset(&acted.welcomed())
     }
 
     /// Slots that are to be made.
@@ -317,6 +329,27 @@ impl Plan {
         }
         let question = question(self, seen.wish.adopt);
         self.wake = question.and_then(|it| seen.handover.wake(&it, seen.now));
+    }
+
+    /// Slots whose Agents are to be set.
+    fn welcomed(&self) -> BTreeSet<i32> {
+        self.agents.iter().map(|(slot, _)| *slot).collect()
+    }
+
+    /// Says what is to be set of the Agents of machines that stay.
+    fn welcome(&mut self, seen: &Seen<'_>) {
+        let mut later = Later(self.wake);
+        let decisions = hosts::decisions(seen, &self.record, &self.hosts.matches);
+        for (slot, decision) in &decisions {
+            let due = || seen.attempts.due(Work::Agent(*slot), None, seen.now);
+            if let Some(change) = &decision.change
+                && later.allows(due())
+            {
+                self.agents.push((*slot, change.clone()));
+            }
+        }
+        self.hosts.decisions = decisions;
+        self.wake = later.0;
     }
 
     /// Gives up, for good, slots whose name is somebody else's: whatever is told of them later, they go.
@@ -409,6 +442,7 @@ impl Plan {
 fn told(machine: Option<&Machine>, work: Work) -> Option<&Fault> {
     let machine = machine.filter(|machine| match work {
         Work::Remove(_) => machine.exists(),
+        Work::Agent(_) => false,
         Work::Ensure | Work::Delete | Work::Make(_) | Work::Check => true,
     });
     machine?.fault.as_ref()

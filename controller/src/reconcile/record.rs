@@ -1,6 +1,7 @@
 //! What the status remembers of machines: every slot that was given out and is not proved empty. Pure.
 
 use crate::{
+    agents::identity::{Identity, Matches},
     crd::{VMwareNodePoolTemplateStatus, VmStatus},
     driver::{Machine, MachineRef, Ownership, Power},
     link::OwnerView,
@@ -96,6 +97,32 @@ impl Record {
             entries.any(|entry| entry.name == listed.name && !entry.moref.is_empty())
         };
         self.foreign.retain(|listed| !ours(listed));
+    }
+
+    /// What sets each machine apart, for its Agent to be found.
+    pub(super) fn identities(&self, view: &OwnerView) -> BTreeMap<i32, Identity> {
+        let identity = |(slot, entry): (&i32, &VmStatus)| {
+            let machine = view.machines.get(slot);
+            let identity = Identity {
+                bios_uuid: entry.uuid.parse().ok()?,
+                macs: machine
+                    .map(|it| it.mac_addresses.clone())
+                    .unwrap_or_default(),
+                agent_name: entry.agent_name.clone(),
+            };
+            Some((*slot, identity))
+        };
+        self.entries.iter().filter_map(identity).collect()
+    }
+
+    /// Takes in which Agents are the hosts in the machines.
+    pub(super) fn meet(&mut self, matches: &Matches) {
+        for (slot, agent) in &matches.same {
+            if let Some(entry) = self.entries.get_mut(slot) {
+                entry.agent_name.clone_from(&agent.meta.name);
+                entry.was_bound |= agent.is_bound();
+            }
+        }
     }
 
     /// Whether slots were chosen to go of which the status does not say so. Until it does, a controller

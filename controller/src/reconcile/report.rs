@@ -4,10 +4,12 @@ use super::{
     attempts::Work,
     conditions::{Counts, conditions, verdicts},
     handover,
+    hosts::Hosts,
     plan::{Hold, Plan, Seen, is_on},
     record::{DELETING, PENDING},
 };
 use crate::{
+    agents::phase::{self, JOINED, Stage},
     crd::{ResourceCheck, ResourceValidation, VMwareNodePoolTemplateStatus, VmStatus},
     driver::{Machine, Placement, State, spec_hash},
     link::Connection,
@@ -26,20 +28,7 @@ const PROVING: &str = "It is not in sight; whether it is gone is being found out
 pub(super) fn status(seen: &Seen<'_>, plan: &Plan) -> VMwareNodePoolTemplateStatus {
     let old = seen.status;
     let live = seen.sight.connection == Connection::Live && plan.hold != Some(Hold::OtherVcenter);
-    let hash = spec_hash(&seen.wish.spec);
-    let before: BTreeMap<_, _> = old.vm_status.iter().map(|old| (old.slot, old)).collect();
-    let entries: Vec<_> = plan
-        .record
-        .entries
-        .values()
-        .map(|entry| {
-            if live {
-                entry_now(entry, before.get(&entry.slot).copied(), seen, &hash)
-            } else {
-                entry.clone()
-            }
-        })
-        .collect();
+    let entries = entries(seen, plan, live);
     let counts = Counts {
         desired: seen.demand.desired,
         current: count(&entries, |entry| !entry.moref.is_empty()) + theirs(seen, |_| true),
@@ -70,6 +59,10 @@ pub(super) fn status(seen: &Seen<'_>, plan: &Plan) -> VMwareNodePoolTemplateStat
         desired_replicas: Some(counts.desired),
         current_replicas: Some(counts.current),
         ready_replicas: Some(counts.ready),
+        joined_replicas: plan
+            .hosts
+            .are_expected()
+            .then(|| count(&entries, |entry| entry.phase == JOINED)),
         vm_status: entries.into_iter().chain(foreign).collect(),
         next_slot: plan.record.next_slot,
         adoption: if live {
@@ -85,6 +78,26 @@ pub(super) fn status(seen: &Seen<'_>, plan: &Plan) -> VMwareNodePoolTemplateStat
             .map(|placement| resource_validation(placement, seen))
             .or_else(|| old.resource_validation.clone()),
     }
+}
+
+/// The entries as they are now.
+fn entries(seen: &Seen<'_>, plan: &Plan, live: bool) -> Vec<VmStatus> {
+    let now = Now {
+        seen,
+        hosts: &plan.hosts,
+        hash: &spec_hash(&seen.wish.spec),
+    };
+    let before = seen.status.vm_status.iter();
+    let before: BTreeMap<_, _> = before.map(|old| (old.slot, old)).collect();
+    let entry = |entry: &VmStatus| {
+        let before = before.get(&entry.slot).copied();
+        if live {
+            now.entry(entry, before)
+        } else {
+            now.entry_of_host(entry, before)
+        }
+    };
+    plan.record.entries.values().map(entry).collect()
 }
 
 /// The recorded part alone, to be written before anything is asked for.
@@ -103,63 +116,92 @@ pub(super) fn record_only(seen: &Seen<'_>, plan: &Plan) -> VMwareNodePoolTemplat
     }
 }
 
-/// The entry with phase and message as they are now.
-fn entry_now(entry: &VmStatus, old: Option<&VmStatus>, seen: &Seen<'_>, hash: &str) -> VmStatus {
-    let slot = entry.slot.unwrap_or_default();
-    let machine = seen.sight.owner.machine(slot);
-    let (phase, mut message) = phase(entry, machine, hash);
-    let told = machine.and_then(|machine| machine.fault.as_ref());
-    let make = seen.attempts.fault(Work::Make(slot));
-    let fault = told.or(make).or(seen.attempts.fault(Work::Remove(slot)));
-    if let Some(fault) = fault {
-        message = short(&fault.to_string());
-    }
-    let unchanged = old.filter(|old| old.phase == phase);
-    let since = unchanged.and_then(|old| old.last_transition_time.clone());
-    VmStatus {
-        phase: phase.into(),
-        message,
-        last_transition_time: Some(since.unwrap_or(Time(seen.now))),
-        ..entry.clone()
-    }
+/// What the entries are told from.
+struct Now<'a> {
+    seen: &'a Seen<'a>,
+    hosts: &'a Hosts,
+    hash: &'a str,
 }
 
-fn phase(entry: &VmStatus, machine: Option<&Machine>, hash: &str) -> (&'static str, String) {
-    let plain = |phase| (phase, String::new());
-    if entry.phase == DELETING {
-        return plain(DELETING);
+impl Now<'_> {
+    /// The entry with phase and message as they are now.
+    fn entry(&self, entry: &VmStatus, old: Option<&VmStatus>) -> VmStatus {
+        let slot = entry.slot.unwrap_or_default();
+        let seen = self.seen;
+        let machine = seen.sight.owner.machine(slot);
+        let mut stage = self.stage(entry, machine);
+        let told = machine.and_then(|machine| machine.fault.as_ref());
+        let tried = [Work::Make(slot), Work::Remove(slot), Work::Agent(slot)];
+        let tried = tried.into_iter().find_map(|work| seen.attempts.fault(work));
+        if let Some(fault) = told.or(tried) {
+            stage.message = fault.to_string();
+        }
+        self.told(entry, old, stage)
     }
-    let Some(machine) = machine else {
-        return if entry.moref.is_empty() {
-            plain(PENDING)
-        } else {
-            ("Unknown", PROVING.into())
+
+    /// The entry while vCenter cannot be looked at: only of its host something is known.
+    fn entry_of_host(&self, entry: &VmStatus, old: Option<&VmStatus>) -> VmStatus {
+        let slot = entry.slot.unwrap_or_default();
+        let is_host = phase::known_word(&entry.phase).is_some() && !entry.agent_name.is_empty();
+        match self.hosts.stage(slot, entry).filter(|_| is_host) {
+            Some(stage) => self.told(entry, old, stage),
+            None => entry.clone(),
+        }
+    }
+
+    fn told(&self, entry: &VmStatus, old: Option<&VmStatus>, stage: Stage) -> VmStatus {
+        let unchanged = old.filter(|old| old.phase == stage.phase);
+        let since = unchanged.and_then(|old| old.last_transition_time.clone());
+        VmStatus {
+            phase: stage.phase.into(),
+            progress: stage.progress,
+            message: short(&stage.message),
+            last_transition_time: Some(since.unwrap_or(Time(self.seen.now))),
+            ..entry.clone()
+        }
+    }
+
+    fn stage(&self, entry: &VmStatus, machine: Option<&Machine>) -> Stage {
+        let plain = |phase| Stage {
+            phase,
+            ..Stage::default()
         };
-    };
-    let drifted = !machine.spec_hash.is_empty() && machine.spec_hash != hash;
-    match machine.state {
-        State::Creating => plain("Creating"),
-        State::PoweringOn => plain("PoweringOn"),
-        State::Deleting | State::Gone => plain(DELETING),
-        State::Failed | State::Conflict => plain("Failed"),
-        State::Unknown => plain("Unknown"),
-        State::Running | State::Drifted if is_on(machine) => (
-            "Running",
-            if drifted {
-                DRIFTED.into()
+        let because = |phase, message: &str| Stage {
+            message: message.into(),
+            ..plain(phase)
+        };
+        if entry.phase == DELETING {
+            return plain(DELETING);
+        }
+        let Some(machine) = machine else {
+            return if entry.moref.is_empty() {
+                plain(PENDING)
             } else {
-                String::new()
-            },
-        ),
-        State::Off if entry.powered_on_once => ("NotReady", POWERED_OFF.into()),
-        State::Running | State::Drifted | State::Off => (
-            "NotReady",
-            if drifted {
-                DRIFTED.into()
-            } else {
-                String::new()
-            },
-        ),
+                because("Unknown", PROVING)
+            };
+        };
+        let drifted = !machine.spec_hash.is_empty() && machine.spec_hash != self.hash;
+        let drift = if drifted { DRIFTED } else { "" };
+        match machine.state {
+            State::Creating => plain("Creating"),
+            State::PoweringOn => plain("PoweringOn"),
+            State::Deleting | State::Gone => plain(DELETING),
+            State::Failed | State::Conflict => plain("Failed"),
+            State::Unknown => plain("Unknown"),
+            State::Running | State::Drifted if is_on(machine) => {
+                let slot = entry.slot.unwrap_or_default();
+                match self.hosts.stage(slot, entry) {
+                    None => because("Running", drift),
+                    Some(stage) if stage.message.is_empty() => Stage {
+                        message: drift.into(),
+                        ..stage
+                    },
+                    Some(stage) => stage,
+                }
+            }
+            State::Off if entry.powered_on_once => because("NotReady", POWERED_OFF),
+            State::Running | State::Drifted | State::Off => because("NotReady", drift),
+        }
     }
 }
 

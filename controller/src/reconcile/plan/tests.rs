@@ -230,8 +230,7 @@ fn nothing_is_done_where_something_holds() {
 fn agent(world: &mut World, slot: i32, bound: bool) -> Arc<Agent> {
     let mut agent = Agent::default();
     agent.spec.cluster_deployment_name = bound.then(Default::default);
-    agent.status.inventory.system_vendor.serial_number =
-        Some(world.entry(slot).serial_number.clone());
+    agent.status.inventory.system_vendor.serial_number = world.entry(slot).serial_number.clone();
     Arc::new(agent)
 }
 

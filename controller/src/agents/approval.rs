@@ -1,0 +1,408 @@
+//! What is to be set of an Agent, so that Cluster API takes it: labels, name, disk, and approval. Pure.
+
+use super::{
+    labels::{self, Labels, Wanted},
+    phase::is_installing_or_installed,
+};
+use crate::{
+    crd::{AGENT_FINALIZER, BINDING_LABEL, MANAGED_BY_LABEL, NODE_POOL_LABEL},
+    kinds::{
+        Kind,
+        agent::{Agent, Disk},
+        node_pool::LabelSelector,
+    },
+};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+
+/// The version of the Agents that we write.
+pub(crate) const VERSION: &str = "v1beta1";
+/// Longest name of a host.
+const LONGEST: usize = 63;
+
+/// What a template wants of the Agents of its machines.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Wish<'a> {
+    /// Its name.
+    pub(crate) template: &'a str,
+    /// Its node pool; empty in test mode.
+    pub(crate) node_pool: &'a str,
+    /// The labels that it gives.
+    pub(crate) labels: &'a Labels,
+    /// What the node pool selects Agents by.
+    pub(crate) selector: Option<&'a LabelSelector>,
+}
+
+/// What is known of the machine whose host the Agent is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Host<'a> {
+    /// The machine's name, which its host gets.
+    pub(crate) name: &'a str,
+    /// It belonged to a cluster before.
+    pub(crate) was_bound: bool,
+}
+
+/// What is to be applied to an Agent.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Change {
+    /// Where it is.
+    pub(crate) namespace: String,
+    /// Its name.
+    pub(crate) name: String,
+    /// All that we want of it, with the version that the decision rests on.
+    pub(crate) body: Value,
+}
+
+/// What is to be done about an Agent.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Decision {
+    /// What to apply, if it differs from what is there.
+    pub(crate) change: Option<Change>,
+    /// Why it will not be taken, although all is set that may be.
+    pub(crate) problems: Vec<String>,
+}
+
+/// What is to be set of `agent`. All in one write: nobody ever sees it approved without its name.
+pub(crate) fn decide(agent: &Agent, host: Host<'_>, wish: &Wish<'_>) -> Decision {
+    // Before it tells its inventory only its name speaks for it. One that was given back is not offered
+    // again: it holds a half removed installation.
+    let settled = agent.inventory().is_some() && !agent.meta.deleting;
+    if !settled || is_released(agent, host.was_bound) {
+        return Decision::default();
+    }
+    let ours = agent.meta.ours.clone().unwrap_or_default();
+    let of_others = |(key, _): &(&String, &String)| !ours.labels.contains(*key);
+    let others = agent.meta.labels.iter().filter(of_others);
+    let others: Labels = others.map(|(k, v)| (k.clone(), v.clone())).collect();
+    let bound = host.was_bound || agent.is_bound();
+    let Wanted {
+        labels,
+        mut problems,
+    } = labels::wanted(&all_labels(wish, bound), wish.selector, &others);
+    let spec = spec(agent, host);
+    if !approves(agent) {
+        problems.push("somebody took its approval back".into());
+    }
+    let differs = labels_differ(agent, &labels, &ours.labels)
+        || !agent.meta.finalizers.iter().any(|it| it == AGENT_FINALIZER)
+        || spec_differs(agent, &spec);
+    let change = differs.then(|| Change {
+        namespace: agent.meta.namespace.clone(),
+        name: agent.meta.name.clone(),
+        body: body(agent, &labels, &spec),
+    });
+    Decision { change, problems }
+}
+
+/// It belonged to a cluster, and Cluster API has let go of it.
+pub(crate) fn is_released(agent: &Agent, was_bound: bool) -> bool {
+    was_bound && !agent.is_bound()
+}
+
+/// Whether `name` can be that of a host.
+pub(crate) fn is_hostname(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let part = |part: &str| {
+        part.starts_with(plain)
+            && part.ends_with(plain)
+            && part.chars().all(|c| plain(c) || c == '-')
+    };
+    name.len() <= LONGEST && !name.starts_with("localhost") && name.split('.').all(part)
+}
+
+/// The labels of the template, and those by which the companion finds what is its own.
+fn all_labels(wish: &Wish<'_>, bound: bool) -> Labels {
+    let mut all = wish.labels.clone();
+    let pool = wish.node_pool;
+    let marks = [
+        (MANAGED_BY_LABEL, wish.template),
+        (NODE_POOL_LABEL, pool),
+        (BINDING_LABEL, if bound { pool } else { "" }),
+    ];
+    let marks = marks.iter().filter(|(_, value)| labels::is_value(value));
+    all.extend(marks.map(|(key, value)| ((*key).into(), (*value).into())));
+    all
+}
+
+/// Approval is given once: one that somebody took back stays taken.
+fn approves(agent: &Agent) -> bool {
+    let ours = agent.meta.ours.as_ref();
+    agent.spec.approved || ours.is_none_or(|ours| ours.approval)
+}
+
+/// The part of the spec that we set. What a user has set is left out of it, and so stays as it is.
+fn spec(agent: &Agent, host: Host<'_>) -> Map<String, Value> {
+    let late = is_installing_or_installed(agent);
+    // Once the installation has begun nothing more can be chosen; what we chose is kept.
+    let settable = |now: &str, wanted: &str| now == wanted || (now.is_empty() && !late);
+    let mut spec = Map::new();
+    if is_hostname(host.name) && settable(&agent.spec.hostname, host.name) {
+        spec.insert("hostname".into(), host.name.into());
+    }
+    let disks = agent.inventory().map(|inventory| &*inventory.disks);
+    let disk = installation_disk(disks.unwrap_or_default());
+    let by_path = !agent.spec.installation_disk_path.is_empty();
+    let now = &agent.spec.installation_disk_id;
+    match disk {
+        Some(disk) if !by_path && settable(now, &disk.id) => {
+            spec.insert("installation_disk_id".into(), disk.id.clone().into());
+        }
+        // While a disk is written to, it may be out of the list; the choice stands.
+        _ if late && !now.is_empty() => {
+            spec.insert("installation_disk_id".into(), now.clone().into());
+        }
+        _ => {}
+    }
+    if approves(agent) {
+        spec.insert("approved".into(), true.into());
+    }
+    spec
+}
+
+/// The disk that the machine was made with, which is the first: others were added by somebody for data.
+fn installation_disk(disks: &[Disk]) -> Option<&Disk> {
+    let address = |disk: &&Disk| {
+        let parts = disk.hctl.split(':').map(|part| part.parse().ok());
+        let parts: Option<Vec<u32>> = parts.collect();
+        (parts.is_none(), parts, disk.path.clone())
+    };
+    let eligible = disks.iter().filter(|disk| {
+        let Disk { id, .. } = disk;
+        disk.installation_eligibility.eligible && !id.is_empty()
+    });
+    eligible.min_by_key(address)
+}
+
+fn labels_differ(agent: &Agent, wanted: &Labels, ours: &BTreeSet<String>) -> bool {
+    let present = &agent.meta.labels;
+    let missing = wanted.iter().any(|(k, v)| present.get(k) != Some(v));
+    missing || ours.iter().any(|key| !wanted.contains_key(key))
+}
+
+fn spec_differs(agent: &Agent, wanted: &Map<String, Value>) -> bool {
+    let present = json!({
+        "hostname": agent.spec.hostname,
+        "installation_disk_id": agent.spec.installation_disk_id,
+        "approved": agent.spec.approved,
+    });
+    wanted.iter().any(|(field, value)| &present[field] != value)
+}
+
+fn body(agent: &Agent, labels: &Labels, spec: &Map<String, Value>) -> Value {
+    json!({
+        "apiVersion": format!("{}/{VERSION}", Kind::Agent.group()),
+        "kind": Kind::Agent.word(),
+        "metadata": {
+            "name": agent.meta.name,
+            "namespace": agent.meta.namespace,
+            // Of another Agent of that name nothing was decided; and without it one that is gone would be
+            // made anew.
+            "uid": agent.meta.uid,
+            "labels": labels,
+            "finalizers": [AGENT_FINALIZER],
+        },
+        "spec": spec,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        agents::fixtures::{MAC, UUID, agent, bound, disk, in_state},
+        kinds::Ours,
+    };
+    const HOST: Host<'_> = Host {
+        name: "pool-n01",
+        was_bound: false,
+    };
+
+    fn labels_of(key: &str, value: &str) -> Labels {
+        Labels::from([(key.into(), value.into())])
+    }
+
+    fn wish(labels: &Labels) -> Wish<'_> {
+        Wish {
+            template: "pool",
+            node_pool: "np",
+            labels,
+            selector: None,
+        }
+    }
+
+    fn decided(agent: &Agent, host: Host<'_>) -> Decision {
+        decide(agent, host, &wish(&labels_of("zone", "a")))
+    }
+
+    fn host() -> Agent {
+        let mut agent = agent(UUID, "None", MAC);
+        agent.status.inventory.disks = vec![disk("/dev/disk/by-id/wwn-1", "0:0:0:0", true)];
+        agent
+    }
+
+    fn change(agent: &Agent) -> Option<Value> {
+        decided(agent, HOST).change.map(|change| change.body)
+    }
+
+    /// As it is after `body` was applied.
+    fn applied(mut agent: Agent, body: &Value) -> Agent {
+        let labels: Labels = serde_json::from_value(body["metadata"]["labels"].clone()).unwrap();
+        let text = |field: &str| body["spec"][field].as_str().unwrap_or_default().to_owned();
+        agent.meta.ours = Some(Ours {
+            labels: labels.keys().cloned().collect(),
+            approval: body["spec"]["approved"] == true,
+        });
+        agent.meta.labels.extend(labels);
+        agent.meta.finalizers.push(AGENT_FINALIZER.into());
+        agent.spec.hostname = text("hostname");
+        agent.spec.installation_disk_id = text("installation_disk_id");
+        agent.spec.approved = body["spec"]["approved"] == true;
+        agent
+    }
+
+    #[test]
+    fn a_new_agent_gets_labels_name_disk_and_approval_in_one_write() {
+        let expected = json!({
+            "apiVersion": "agent-install.openshift.io/v1beta1",
+            "kind": "Agent",
+            "metadata": {
+                "name": UUID, "namespace": "agents", "uid": format!("uid-{UUID}"),
+                "labels": {
+                    "zone": "a",
+                    "vmware.hcp.open-cluster-management.io/managed-by": "pool",
+                    "vmware.hcp.open-cluster-management.io/nodepool": "np",
+                },
+                "finalizers": ["vmware.hcp.open-cluster-management.io/agent-vm-cleanup"],
+            },
+            "spec": {
+                "approved": true, "hostname": "pool-n01",
+                "installation_disk_id": "/dev/disk/by-id/wwn-1",
+            },
+        });
+        assert_eq!(change(&host()), Some(expected));
+    }
+
+    #[test]
+    fn what_was_applied_is_not_applied_again() {
+        let applied = applied(host(), &change(&host()).unwrap());
+        assert_eq!(decided(&applied, HOST), Decision::default());
+    }
+
+    #[test]
+    fn a_change_of_the_template_takes_old_labels_away_and_those_of_others_stay() {
+        let mut agent = host();
+        agent.meta.labels.insert("theirs".into(), "x".into());
+        let body = change(&agent).unwrap();
+        let agent = applied(agent, &body);
+        let rack = labels_of("rack", "r");
+        let change = decide(&agent, HOST, &wish(&rack)).change.unwrap();
+        let labels = change.body["metadata"]["labels"].as_object().unwrap();
+        assert_eq!(labels["rack"], "r");
+        assert!(!labels.contains_key("zone") && !labels.contains_key("theirs"));
+    }
+
+    #[test]
+    fn what_a_user_has_set_stays() {
+        let mut agent = host();
+        agent.spec.hostname = "mine".into();
+        agent.spec.installation_disk_path = "/dev/disk/by-path/p".into();
+        assert_eq!(change(&agent).unwrap()["spec"], json!({"approved": true}));
+        agent.spec.installation_disk_path.clear();
+        agent.spec.installation_disk_id = "other".into();
+        assert_eq!(change(&agent).unwrap()["spec"], json!({"approved": true}));
+    }
+
+    #[test]
+    fn an_approval_that_somebody_took_back_stays_taken_and_is_told() {
+        let mut agent = applied(host(), &change(&host()).unwrap());
+        agent.spec.approved = false;
+        // Our own withdrawal is ours to take back.
+        assert_eq!(change(&agent).unwrap()["spec"]["approved"], true);
+        agent.meta.ours.as_mut().unwrap().approval = false;
+        let decision = decided(&agent, HOST);
+        assert_eq!(decision.change, None);
+        assert_eq!(decision.problems, ["somebody took its approval back"]);
+    }
+
+    #[test]
+    fn nothing_is_set_of_an_agent_that_told_nothing_yet_or_goes_or_was_given_back() {
+        let silent = agent(UUID, "", "");
+        let mut deleting = host();
+        deleting.meta.deleting = true;
+        for agent in [silent, deleting] {
+            assert_eq!(change(&agent), None);
+        }
+        let was_bound = Host {
+            was_bound: true,
+            ..HOST
+        };
+        assert_eq!(decided(&host(), was_bound), Decision::default());
+    }
+
+    #[test]
+    fn the_companions_mark_of_a_bound_agent_is_set_with_the_first_binding() {
+        let labels = |agent: &Agent| change(agent).unwrap()["metadata"]["labels"].clone();
+        assert_eq!(labels(&host()).get(BINDING_LABEL), None);
+        assert_eq!(labels(&bound(host()))[BINDING_LABEL], "np");
+    }
+
+    #[test]
+    fn in_test_mode_no_node_pool_is_named() {
+        let labels = Labels::new();
+        let wish = Wish {
+            node_pool: "",
+            ..wish(&labels)
+        };
+        let change = decide(&bound(host()), HOST, &wish).change.unwrap();
+        let labels = change.body["metadata"]["labels"].as_object().unwrap();
+        assert!(!labels.contains_key(NODE_POOL_LABEL) && !labels.contains_key(BINDING_LABEL));
+    }
+
+    #[test]
+    fn once_the_installation_has_begun_nothing_is_chosen_any_more() {
+        let agent = bound(in_state("installing-in-progress"));
+        assert_eq!(change(&agent).unwrap()["spec"], json!({"approved": true}));
+        let mut chosen = agent;
+        chosen.spec.hostname = HOST.name.into();
+        chosen.spec.installation_disk_id = "d".into();
+        let expected = json!({
+            "approved": true, "hostname": HOST.name, "installation_disk_id": "d",
+        });
+        assert_eq!(change(&chosen).unwrap()["spec"], expected);
+    }
+
+    #[test]
+    fn the_first_disk_that_can_be_installed_on_is_taken() {
+        let chosen = |disks: &[Disk]| installation_disk(disks).map(|disk| disk.id.clone());
+        let disks = [
+            disk("tenth", "0:0:10:0", true),
+            disk("second", "0:0:2:0", true),
+            disk("cd", "0:0:0:0", false),
+            disk("unknown", "", true),
+        ];
+        assert_eq!(chosen(&disks), Some("second".into()));
+        assert_eq!(chosen(&disks[2..]), Some("unknown".into()));
+        assert_eq!(chosen(&disks[2..3]), None);
+    }
+
+    #[test]
+    fn a_hostname_is_what_the_installer_accepts() {
+        let long = "x".repeat(64);
+        for (name, good) in [
+            ("pool-n01", true),
+            ("0a", true),
+            ("a.b-c", true),
+            ("Pool-n01", false),
+            ("-a", false),
+            ("a-", false),
+            ("a..b", false),
+            ("a_b", false),
+            ("", false),
+            ("localhost", false),
+            ("localhost.localdomain", false),
+            (&long, false),
+        ] {
+            assert_eq!(is_hostname(name), good, "{name}");
+        }
+    }
+}

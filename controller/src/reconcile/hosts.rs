@@ -1,0 +1,150 @@
+//! The hosts in the machines of a template, as their Agents tell of them. Pure.
+
+use super::{
+    plan::Seen,
+    record::{DELETING, Record},
+};
+use crate::{
+    agents::{
+        approval::{self, Decision, Host},
+        identity::{self, Matches},
+        phase::{self, Stage},
+    },
+    crd::VmStatus,
+    driver::Ownership,
+    hub::Sought,
+    kinds::agent::Agent,
+    wish::Mode,
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// What is known of the hosts in the machines.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Hosts {
+    /// Whether the Agents can be looked at.
+    pub(super) sight: Sight,
+    /// Which of them are the hosts.
+    pub(super) matches: Matches,
+    /// What is to be done about each; empty while nothing may be done.
+    pub(super) decisions: BTreeMap<i32, Decision>,
+}
+
+/// Whether Agents can be looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// None are expected.
+    #[default]
+    Unasked,
+    /// They cannot be looked at, for this reason.
+    Blind(String),
+    /// All of them are known.
+    Clear,
+}
+
+/// What is known of the hosts in the machines of `record`.
+pub(super) fn hosts(seen: &Seen<'_>, record: &Record) -> Hosts {
+    let blind = |why: &str| Hosts {
+        sight: Sight::Blind(why.into()),
+        ..Hosts::default()
+    };
+    if matches!(seen.wish.mode, Mode::Test { .. }) {
+        return Hosts::default();
+    }
+    match &seen.pool.agents {
+        Sought::Syncing => blind("they are being read. Wait."),
+        Sought::KindMissing => blind("the hub does not have the kind. Install assisted-service."),
+        Sought::Unreadable(why) => blind(&format!("{why}. Let the controller read them.")),
+        Sought::Absent => blind("it is not known where they are. See NodePoolFound."),
+        Sought::Found(agents) => Hosts {
+            sight: Sight::Clear,
+            matches: identity::matches(&record.identities(&seen.sight.owner), agents),
+            decisions: BTreeMap::new(),
+        },
+    }
+}
+
+/// What is to be done about the Agents of machines that are ours and stay.
+pub(super) fn decisions(
+    seen: &Seen<'_>,
+    record: &Record,
+    matches: &Matches,
+) -> BTreeMap<i32, Decision> {
+    let Some(wish) = wish(seen) else {
+        return BTreeMap::new();
+    };
+    let decide = |(slot, agent): (&i32, &Arc<Agent>)| {
+        let entry = record.entries.get(slot)?;
+        let machine = seen.sight.owner.machine(*slot)?;
+        // Only for a machine that vCenter shows with our mark does anybody vouch.
+        let ours = machine.exists() && machine.ownership == Ownership::Ours;
+        let host = Host {
+            name: &entry.name,
+            was_bound: entry.was_bound,
+        };
+        (ours && entry.phase != DELETING && entry.leaving.is_empty())
+            .then(|| (*slot, approval::decide(agent, host, &wish)))
+    };
+    matches.same.iter().filter_map(decide).collect()
+}
+
+/// What the template wants of Agents; `None` while it cannot be told what that is.
+fn wish<'a>(seen: &Seen<'a>) -> Option<approval::Wish<'a>> {
+    let Mode::NodePool { name, .. } = &seen.wish.mode else {
+        return None;
+    };
+    let pool = seen.pool;
+    let node_pool = pool.node_pool.found().filter(|it| !it.meta.deleting)?;
+    let agents = node_pool.spec.platform.agent.as_ref();
+    let acts = pool.elder.is_none() && pool.places.agents.is_some();
+    acts.then(|| approval::Wish {
+        template: &seen.wish.owner.name,
+        node_pool: name,
+        labels: &seen.wish.agent_labels,
+        selector: agents.and_then(|agents| agents.agent_label_selector.as_ref()),
+    })
+}
+
+// === impl Hosts ===
+
+impl Hosts {
+    /// Whether the machines are for a cluster.
+    pub(super) fn are_expected(&self) -> bool {
+        self.sight != Sight::Unasked
+    }
+
+    /// How far the host in a machine that is on is; `None` where no Agents are expected.
+    pub(super) fn stage(&self, slot: i32, entry: &VmStatus) -> Option<Stage> {
+        match &self.sight {
+            Sight::Unasked => return None,
+            Sight::Blind(why) => return Some(unseen(entry, why)),
+            Sight::Clear => {}
+        }
+        let doubt = self.matches.doubtful.get(&slot).map(phase::doubt);
+        let mut stage = match self.matches.same.get(&slot) {
+            Some(agent) => phase::stage(agent, entry.was_bound),
+            None if entry.agent_name.is_empty() => phase::waiting(),
+            None => phase::lost(&entry.agent_name),
+        };
+        let problems = self
+            .decisions
+            .get(&slot)
+            .map(|decision| &*decision.problems);
+        let unfit = phase::unfit(problems.unwrap_or_default());
+        if let Some(message) = doubt.or(unfit.filter(|_| stage.message.is_empty())) {
+            stage.message = message;
+        }
+        Some(stage)
+    }
+}
+
+/// What was seen last stays.
+fn unseen(entry: &VmStatus, why: &str) -> Stage {
+    Stage {
+        phase: phase::known_word(&entry.phase).unwrap_or(phase::WAITING),
+        progress: entry.progress.clone(),
+        message: format!("AgentsNotSeen: Agents cannot be looked at: {why}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;
