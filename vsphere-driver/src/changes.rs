@@ -7,6 +7,7 @@
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     hash::Hash,
+    sync::Arc,
 };
 
 /// Tombstones that are kept.
@@ -18,10 +19,11 @@ pub struct Changes<Id, Tombstone> {
     last: u64,
     /// A reader that has read less than this has missed a tombstone.
     floor: u64,
-    latest: HashMap<Id, u64>,
-    order: BTreeMap<u64, Id>,
-    tombstones: HashMap<Id, Tombstone>,
-    buried: VecDeque<(u64, Id)>,
+    // Each id is held once, however many of these it is in: there are thousands, of a hundred bytes.
+    latest: HashMap<Arc<Id>, u64>,
+    order: BTreeMap<u64, Arc<Id>>,
+    tombstones: HashMap<Arc<Id>, Tombstone>,
+    buried: VecDeque<(u64, Arc<Id>)>,
 }
 
 /// One thing that changed.
@@ -75,9 +77,9 @@ impl<Id: Clone + Eq + Hash, Tombstone> Changes<Id, Tombstone> {
 
     /// Notes that a thing is gone; `tombstone` is given the number of the change.
     pub fn bury(&mut self, id: &Id, tombstone: impl FnOnce(u64) -> Tombstone) {
-        let number = self.number(id);
-        self.tombstones.insert(id.clone(), tombstone(number));
-        self.buried.push_back((number, id.clone()));
+        let (number, id) = self.number(id);
+        self.tombstones.insert(Arc::clone(&id), tombstone(number));
+        self.buried.push_back((number, id));
         while self.buried.len() > TOMBSTONES {
             self.drop_oldest();
         }
@@ -103,13 +105,22 @@ impl<Id: Clone + Eq + Hash, Tombstone> Changes<Id, Tombstone> {
             .map_or(Change::Present(id), Change::Gone)
     }
 
-    fn number(&mut self, id: &Id) -> u64 {
+    fn number(&mut self, id: &Id) -> (u64, Arc<Id>) {
         self.last += 1;
-        if let Some(before) = self.latest.insert(id.clone(), self.last) {
-            self.order.remove(&before);
+        let id = match self.latest.get_mut(id) {
+            Some(number) => {
+                let before = std::mem::replace(number, self.last);
+                self.order.remove(&before)
+            }
+            None => None,
         }
-        self.order.insert(self.last, id.clone());
-        self.last
+        .unwrap_or_else(|| {
+            let id = Arc::new(id.clone());
+            self.latest.insert(Arc::clone(&id), self.last);
+            id
+        });
+        self.order.insert(self.last, Arc::clone(&id));
+        (self.last, id)
     }
 
     fn drop_oldest(&mut self) {

@@ -1,7 +1,10 @@
 //! Machines that this run of the driver saw go, and how that is known.
 
 use contract::{identity::MachineKey, v1::Absence};
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
 
 /// As many as a watch tells of. An older one is proved anew when somebody asks for it.
 pub const MOST: usize = 20_000;
@@ -9,8 +12,8 @@ pub const MOST: usize = 20_000;
 /// The latest of them.
 #[derive(Debug, Default)]
 pub struct Absences {
-    by_key: HashMap<MachineKey, Absence>,
-    order: VecDeque<MachineKey>,
+    by_key: HashMap<Arc<MachineKey>, Absence>,
+    order: VecDeque<Arc<MachineKey>>,
 }
 
 // === impl Absences ===
@@ -28,10 +31,13 @@ impl Absences {
 
     /// The machine of this key is gone.
     pub fn put(&mut self, key: &MachineKey, absence: Absence) {
-        if self.by_key.insert(key.clone(), absence).is_some() {
+        if let Some(known) = self.by_key.get_mut(key) {
+            *known = absence;
             return;
         }
-        self.order.push_back(key.clone());
+        let key = Arc::new(key.clone());
+        self.by_key.insert(Arc::clone(&key), absence);
+        self.order.push_back(key);
         while self.order.len() > MOST {
             if let Some(oldest) = self.order.pop_front() {
                 self.by_key.remove(&oldest);
@@ -43,7 +49,7 @@ impl Absences {
     pub fn remove(&mut self, key: &MachineKey) {
         if self.by_key.remove(key).is_some() {
             // Seldom: a machine that is made anew under the number of one that went.
-            self.order.retain(|other| other != key);
+            self.order.retain(|other| **other != *key);
         }
     }
 }

@@ -38,13 +38,15 @@ pub struct State {
     pub tasks_view: Option<MoRef>,
     /// What changed, of all machines that are told to anybody.
     pub changes: Changes<Identity, VirtualMachineTombstone>,
-    vms: HashMap<MoRef, Vm>,
+    // Boxed: a table is up to twice as large as what is in it.
+    vms: HashMap<MoRef, Box<Vm>>,
     /// Out of sight, and not proved gone.
     missing: HashSet<MoRef>,
     /// Those that somebody looks for.
     looked_for: HashSet<MoRef>,
     by_key: HashMap<MachineKey, MoRef>,
-    by_name: HashMap<(MoRef, String), MoRef>,
+    /// By folder, then by name.
+    by_name: HashMap<MoRef, HashMap<String, MoRef>>,
     work: Works<MachineKey>,
     handovers: Works<MoRef>,
     /// Keys that machines are about to get.
@@ -75,23 +77,27 @@ impl State {
 
     /// A machine that vCenter shows.
     pub fn vm(&self, moref: &MoRef) -> Option<&Vm> {
-        self.vms.get(moref)
+        self.vms.get(moref).map(AsRef::as_ref)
     }
 
     /// All machines that vCenter shows.
     pub fn vms(&self) -> impl Iterator<Item = (&MoRef, &Vm)> {
-        self.vms.iter()
+        self.vms.iter().map(|(moref, vm)| (moref, vm.as_ref()))
     }
 
     /// The machine of ours with this key.
     pub fn by_key(&self, key: &MachineKey) -> Option<(&MoRef, &Vm)> {
-        self.vms.get_key_value(self.by_key.get(key)?)
+        self.at(self.by_key.get(key)?)
     }
 
     /// The machine of this name (decoded) in this folder.
     pub fn by_name(&self, folder: &MoRef, name: &str) -> Option<(&MoRef, &Vm)> {
-        self.vms
-            .get_key_value(self.by_name.get(&(folder.clone(), name.to_owned()))?)
+        self.at(self.by_name.get(folder)?.get(name)?)
+    }
+
+    fn at(&self, moref: &MoRef) -> Option<(&MoRef, &Vm)> {
+        let (moref, vm) = self.vms.get_key_value(moref)?;
+        Some((moref, vm))
     }
 
     /// Whether the machine left the view without having been proved gone.
@@ -177,8 +183,8 @@ impl State {
 
     fn index(&mut self, moref: &MoRef, vm: &Vm) {
         if let Some(parent) = &vm.parent {
-            self.by_name
-                .insert((parent.clone(), vm.name.clone()), moref.clone());
+            let names = self.by_name.entry(parent.clone()).or_default();
+            names.insert(vm.name.clone(), moref.clone());
         }
         if let Some(Identity::Key(key)) = identity(moref, vm) {
             self.absences.remove(&key);
@@ -187,10 +193,13 @@ impl State {
     }
 
     fn unindex(&mut self, moref: &MoRef, vm: &Vm) {
-        if let Some(parent) = &vm.parent {
-            let place = (parent.clone(), vm.name.clone());
-            if self.by_name.get(&place) == Some(moref) {
-                self.by_name.remove(&place);
+        if let Some(parent) = &vm.parent
+            && let Some(names) = self.by_name.get_mut(parent)
+            && names.get(&vm.name) == Some(moref)
+        {
+            names.remove(&vm.name);
+            if names.is_empty() {
+                self.by_name.remove(parent);
             }
         }
         if let Some(Identity::Key(key)) = identity(moref, vm)

@@ -6,7 +6,8 @@ use std::{collections::HashMap, hash::Hash, ops::Add};
 /// What is done, or was last done, to each machine, by what the machines are known by.
 #[derive(Debug)]
 pub struct Works<K> {
-    all: HashMap<K, Work>,
+    // Boxed: a table is up to twice as large as what is in it.
+    all: HashMap<K, Box<Work>>,
     running: Running,
 }
 
@@ -31,12 +32,12 @@ impl<K> Default for Works<K> {
 impl<K: Clone + Eq + Hash> Works<K> {
     /// The work on one machine.
     pub fn get(&self, key: &K) -> Option<&Work> {
-        self.all.get(key)
+        self.all.get(key).map(AsRef::as_ref)
     }
 
     /// All work that goes on or was last done.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &Work)> {
-        self.all.iter()
+        self.all.iter().map(|(key, work)| (key, work.as_ref()))
     }
 
     /// How much goes on.
@@ -47,7 +48,7 @@ impl<K: Clone + Eq + Hash> Works<K> {
     /// Puts work in the place of what was done before.
     pub fn put(&mut self, key: &K, work: Work) {
         self.running.count_in(work.load());
-        if let Some(before) = self.all.insert(key.clone(), work) {
+        if let Some(before) = self.all.insert(key.clone(), Box::new(work)) {
             self.running.count_out(before.load());
         }
     }
