@@ -1,6 +1,7 @@
 //! What every reconciliation may use.
 
 use crate::{
+    capacity::Commitments,
     crd::VMwareNodePoolTemplate,
     driver::{Caller, Driver},
     hub::Hub,
@@ -36,6 +37,8 @@ pub struct Context<D> {
     pub hub: Hub,
     /// What is remembered between reconciliations.
     pub memories: Memories,
+    /// What templates still lack.
+    pub commitments: Commitments,
     /// Counts what happens.
     pub metrics: Metrics,
     /// Writes events.
@@ -96,6 +99,7 @@ impl<D: Driver> Context<D> {
             hub: Hub::new(wake),
             links,
             memories: Memories::default(),
+            commitments: Commitments::default(),
             recorder: Recorder::new(client.clone(), reporter),
             client,
             driver,
@@ -112,6 +116,7 @@ impl<D: Driver> Context<D> {
         self.links.release(&uid);
         self.metrics.links(self.links.count());
         self.memories.forget(&uid);
+        self.commitments.note(&uid, None);
         self.metrics.forget(
             &template.namespace().unwrap_or_default(),
             &template.name_any(),

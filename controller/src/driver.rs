@@ -3,6 +3,7 @@
 //! Nothing outside this module sees a generated type.
 
 mod adoption;
+mod capacity;
 mod convert;
 #[cfg(any(test, feature = "test-util"))]
 pub mod fake;
@@ -11,7 +12,11 @@ mod grpc;
 mod machine;
 
 pub use adoption::{Adopted, Adopting, Adoption, Previous};
-pub use convert::spec_hash;
+pub use capacity::{
+    Amounts, Basis, Capacity, CapacityQuestion, ComputeCapacity, DatastoreCapacity, MHZ_PER_CPU,
+    Needs,
+};
+pub use convert::{needs, spec_hash};
 pub use fault::{Fault, Kind, Retry};
 pub use grpc::{Connection, GrpcDriver, InvalidEndpoint, Transport, Wire};
 pub use machine::{
@@ -46,6 +51,14 @@ pub trait Driver: Send + Sync + 'static {
         vcenter: &str,
         spec: &MachineSpec,
     ) -> impl Future<Output = Result<Placement, Fault>> + Send;
+
+    /// Asks how much room there is for machines of a spec.
+    fn capacity(
+        &self,
+        vcenter: &str,
+        spec: &MachineSpec,
+        question: CapacityQuestion,
+    ) -> impl Future<Output = Result<Capacity, Fault>> + Send;
 
     /// Looks for an ISO, and gives the path that machines boot.
     fn ensure_iso(

@@ -5,7 +5,10 @@ pub(crate) mod world;
 
 use crate::{
     crd::{FINALIZER, VMwareNodePoolTemplate},
-    driver::{Fault, Kind, Machine, Ownership, Placement, Power, Retry, State},
+    driver::{
+        Amounts, Capacity, ComputeCapacity, DatastoreCapacity, Fault, Kind, Machine, Needs,
+        Ownership, Placement, Power, Retry, State,
+    },
     reconcile::Checks,
     validation,
 };
@@ -86,6 +89,38 @@ pub(crate) fn checks() -> Checks {
         }),
         iso: Ok("[ds] iso/agent.iso".into()),
         valid_until: Timestamp::from_second(300).unwrap(),
+    }
+}
+
+/// Room for so many machines that need so much, by everything.
+pub(crate) fn capacity(machines: i32, needs: Needs) -> Capacity {
+    let all = |one: i64| one * i64::from(machines);
+    let amounts = |one: i64| Amounts {
+        total: all(one) * 2,
+        effective: all(one) * 2,
+        used: all(one),
+        available: all(one),
+    };
+    Capacity {
+        measured_at: Timestamp::UNIX_EPOCH,
+        compute: ComputeCapacity {
+            moref: "domain-c1".into(),
+            name: "C0".into(),
+            is_pool: false,
+            cluster_moref: "domain-c1".into(),
+            cluster_cpu_mhz: all(needs.cpu_mhz),
+            cluster_memory_mib: all(needs.memory_mib),
+            cpu_mhz: amounts(needs.cpu_mhz),
+            memory_mib: amounts(needs.memory_mib),
+        },
+        datastore: DatastoreCapacity {
+            moref: "datastore-1".into(),
+            name: "ds".into(),
+            capacity_bytes: all(needs.bytes()) * 2,
+            free_bytes: all(needs.bytes()),
+            available_bytes: all(needs.bytes()),
+        },
+        by_host: machines,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod adoption;
 mod agents;
+pub mod capacity;
 pub mod context;
 pub mod crd;
 pub mod credentials;

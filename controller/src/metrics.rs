@@ -1,5 +1,7 @@
 //! Every metric of the controller. Where the companion has the thing, its name is kept.
 
+mod room;
+
 use crate::{
     crd::{ResourceCheck, ResourceValidation, VMwareNodePoolTemplateStatus},
     reconcile::CONDITIONS,
@@ -10,6 +12,7 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
+use room::RoomMetrics;
 use std::{sync::atomic::AtomicU64, time::Duration};
 
 /// The companion's words for what a template names.
@@ -38,6 +41,7 @@ pub struct Metrics {
     status_writes: Family<Template, Counter>,
     condition: Family<ConditionLabels, Gauge>,
     validation: Family<ResourceLabels, Gauge>,
+    room: RoomMetrics,
     faults: Family<FaultLabels, Counter>,
     seconds: Family<ReconcileLabels, Histogram, fn() -> Histogram>,
     watches: Watches,
@@ -108,6 +112,7 @@ impl Default for Metrics {
             status_writes: Family::default(),
             condition: Family::default(),
             validation: Family::default(),
+            room: RoomMetrics::default(),
             faults: Family::default(),
             seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
             watches: Family::default(),
@@ -144,6 +149,7 @@ impl Metrics {
             "vmware_nodepool_vcenter_links_live", "Links that are live", live_links;
             "vmware_nodepool_leader", "1 while this process may act", leader;
         }
+        self.room.register(registry);
         let (name, help) = (
             "vmware_nodepool_reconcile_duration",
             "How long reconciliations took",
@@ -228,6 +234,7 @@ impl Metrics {
         self.vm_created.get_or_create(&labels).inc_by(made);
         self.vm_deleted.get_or_create(&labels).inc_by(gone);
         self.conditions(&labels, new);
+        self.room.show(&labels, new.resource_utilization.as_ref());
         if let Some(validation) = &new.resource_validation {
             self.resources(&labels, validation);
         }
@@ -248,6 +255,7 @@ impl Metrics {
         ] {
             counter.remove(&labels);
         }
+        self.room.forget(&labels);
         for condition in CONDITIONS {
             self.condition.remove(&condition_labels(&labels, condition));
         }

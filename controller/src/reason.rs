@@ -81,8 +81,14 @@ reasons! {
     NotChecked,
     /// Every name in the spec stands for something that can be used.
     ResourcesValidated,
-    /// Capacity is not told by the driver yet. Look in vCenter.
+    /// The room was not measured yet. See `VSphereConnected` and `SpecValid`.
     CapacityNotRead,
+    /// There is room for all machines that are missing.
+    SufficientResources,
+    /// There is room for some of the machines that are missing, not for all.
+    InsufficientResources,
+    /// There is room for none of the machines that are missing.
+    NoCapacity,
     /// No limit is set.
     NoQuotaConfigured,
     /// Fewer machines are asked for than the limits permit.

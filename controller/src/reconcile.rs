@@ -13,10 +13,13 @@ mod memory;
 mod plan;
 mod record;
 mod report;
+mod room;
 
 pub(crate) use conditions::CONDITIONS;
 pub use memory::{Memories, Memory};
 pub(crate) use plan::Seen;
+#[cfg(test)]
+pub(crate) use room::Measurement;
 #[cfg(test)]
 pub(crate) use {
     attempts::Attempts,
@@ -26,6 +29,7 @@ pub(crate) use {
 };
 
 use crate::{
+    capacity::Taken,
     context::{CONTROLLER, Context},
     crd::{
         FINALIZER, VMwareNodePoolTemplate, VMwareNodePoolTemplateSpec, VMwareNodePoolTemplateStatus,
@@ -46,7 +50,7 @@ use kube::{
         reflector::ObjectRef,
     },
 };
-use plan::{Plan, plan};
+use plan::plan;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
@@ -188,7 +192,9 @@ impl<D: Driver> Work<'_, D> {
             let status = report::record_only(&self.seen(&sight, &pool, &recorded, memory), &first);
             self.write(memory, &recorded, &status).await?;
         }
+        let desired = self.seen(&sight, &pool, &recorded, memory).demand.desired;
         act::act(self, &sight, &first, memory).await;
+        self.measure(&sight, desired, memory).await;
 
         // What was answered is part of what is seen now.
         let sight = self.look();
@@ -203,8 +209,9 @@ impl<D: Driver> Work<'_, D> {
         if let Some(event) = events::farewell(self.wish.ending, &plan.record).filter(|_| finished) {
             self.tell(&event).await;
         }
-        let again = again.into_iter().chain(due).min();
-        Ok((finished, next_look(&plan, again, (self.ctx.now)())))
+        let measure = self.next_measurement(&sight, desired, memory);
+        let wake = [plan.wake, again, due, measure];
+        Ok((finished, next_look(wake, (self.ctx.now)())))
     }
 
     fn look(&self) -> Sight {
@@ -240,6 +247,41 @@ impl<D: Driver> Work<'_, D> {
             self.heed(fault);
         }
         memory.checks = Some(checks);
+    }
+
+    /// Asks how much room there is, where that is due. Once machines are asked for: they are not delayed,
+    /// and what the driver has accepted is no longer free.
+    async fn measure(&self, sight: &Sight, desired: i32, memory: &mut Memory) {
+        let now = (self.ctx.now)();
+        let due = room::is_due(memory.measurement.as_ref(), desired, now);
+        let measured = due && room::is_measured(&self.wish, sight);
+        let vcenter = sight.vcenter.as_ref().filter(|_| measured);
+        let Some(vcenter) = vcenter else { return };
+        let driver = &*self.ctx.driver;
+        let told = room::measure(driver, &vcenter.name, &self.wish).await;
+        let last = memory.measurement.take();
+        let measurement = room::believed(told, (&self.wish, desired), last, now);
+        if let Some(fault) = &measurement.fault {
+            self.heed(fault);
+        }
+        memory.measurement = Some(measurement);
+    }
+
+    /// When the room is measured anew. Notes what is missing until then, for others to leave to it.
+    fn next_measurement(&self, sight: &Sight, desired: i32, memory: &Memory) -> Option<Timestamp> {
+        let measurement = memory.measurement.as_ref();
+        let commitment = room::commitment((&self.wish, desired), sight, measurement);
+        self.ctx.commitments.note(&self.wish.owner.uid, commitment);
+        let measurement = measurement.filter(|_| room::is_measured(&self.wish, sight));
+        measurement.map(|measurement| measurement.next)
+    }
+
+    /// What other templates will take of the room.
+    fn taken(&self, sight: &Sight, memory: &Memory) -> Taken {
+        let site = room::site(sight, memory.measurement.as_ref());
+        let uid = &self.wish.owner.uid;
+        site.map(|site| self.ctx.commitments.of_others(uid, &site))
+            .unwrap_or_default()
     }
 
     /// Does what a fault of a whole call asks for, beyond trying again.
@@ -279,6 +321,8 @@ impl<D: Driver> Work<'_, D> {
             sight,
             status,
             checks: memory.checks.as_ref(),
+            measurement: memory.measurement.as_ref(),
+            taken: self.taken(sight, memory),
             attempts: &memory.attempts,
             handover: &memory.handover,
             now,
@@ -363,8 +407,8 @@ impl<D: Driver> Work<'_, D> {
     }
 }
 
-fn next_look(plan: &Plan, again: Option<Timestamp>, now: Timestamp) -> Action {
-    let next = plan.wake.into_iter().chain(again).min();
+fn next_look(wake: [Option<Timestamp>; 4], now: Timestamp) -> Action {
+    let next = wake.into_iter().flatten().min();
     next.map_or_else(Action::await_change, |next| {
         let wait = next.duration_since(now);
         Action::requeue(Duration::try_from(wait).unwrap_or_default())

@@ -6,7 +6,7 @@ use crate::{
         DeletionPolicy, FINALIZER, PAUSED, RELEASE, VMwareNodePoolTemplate,
         VMwareNodePoolTemplateSpec, VmTemplate,
     },
-    driver::{ExtraConfig, Firmware, IsoSource, MachineSpec, Owner},
+    driver::{Basis, ExtraConfig, Firmware, IsoSource, MachineSpec, Owner},
     link::SecretRef,
     validation,
 };
@@ -63,8 +63,10 @@ pub struct Wish {
     pub iso: Option<IsoSource>,
     /// The Secret with the credential.
     pub secret: SecretRef,
-    /// How often names are looked up anew.
+    /// How often names are looked up and the room is measured anew.
     pub interval: Duration,
+    /// From which sum the room is estimated.
+    pub basis: Basis,
     /// What is wrong with the spec.
     pub problems: Vec<String>,
 }
@@ -156,6 +158,10 @@ impl Wish {
                 name: given(secret.name.as_ref()).unwrap_or_else(|| DEFAULT_SECRET.into()),
             },
             interval: interval(spec.resource_polling_interval.as_deref()),
+            basis: match spec.use_effective_capacity {
+                Some(true) => Basis::Effective,
+                Some(false) | None => Basis::Total,
+            },
             problems: validation::problems(spec, &owner.namespace),
             owner,
         })

@@ -27,6 +27,7 @@ mod partitions;
 mod pool;
 mod readme;
 mod requests;
+mod room;
 mod sessions;
 mod traces;
 mod watch;

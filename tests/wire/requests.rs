@@ -15,6 +15,7 @@ pub(crate) const DISCONNECT: &str = "vsphere.driver.v1.VCenters/DisconnectVCente
 pub(crate) const VCENTER: &str = "vsphere.driver.v1.VCenters/GetVCenter";
 pub(crate) const VCENTERS: &str = "vsphere.driver.v1.VCenters/ListVCenters";
 pub(crate) const PLACEMENT: &str = "vsphere.driver.v1.VCenters/CheckPlacement";
+pub(crate) const CAPACITY: &str = "vsphere.driver.v1.VCenters/GetCapacity";
 pub(crate) const ISO: &str = "vsphere.driver.v1.Isos/EnsureIso";
 
 /// How long the driver may hold a reply: more than anything takes, less than a test may.

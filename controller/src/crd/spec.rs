@@ -108,11 +108,13 @@ pub struct VMwareNodePoolTemplateSpec {
     /// Absent: 0. Ignored in test mode.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spares: Option<i32>,
-    /// How often the names in `vmTemplate` are looked up anew, as in `5m`, which is the default. Less
-    /// than `1m` is taken as `1m`.
+    /// How often the names in `vmTemplate` are looked up and the room is measured anew, as in `5m`, which
+    /// is the default. Less than `1m` is taken as `1m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_polling_interval: Option<String>,
-    /// Estimates capacity from what vSphere calls effective, instead of the total.
+    /// Estimates capacity from what vSphere calls effective, less what HA's admission control and
+    /// reservations keep back and what thin disks may still grow by, instead of from the total and from
+    /// what is free now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub use_effective_capacity: Option<bool>,
     /// Limits to the number of machines.

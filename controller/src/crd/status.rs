@@ -137,14 +137,18 @@ pub struct ResourceUtilization {
     /// CPU and memory of the cluster or pool.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compute: Option<ComputeUtilization>,
-    /// How many more machines would fit.
+    /// How many machines would fit beside those that are there or being made, once other templates on
+    /// the same cluster or datastore have theirs.
     #[serde(
         default,
         rename = "estimatedVMCapacity",
         skip_serializing_if = "Option::is_none"
     )]
     pub estimated_vm_capacity: Option<i32>,
-    /// When this was read.
+    /// As many machines are asked for, or there, as `quota.softMaxVms`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soft_limit_exceeded: Option<bool>,
+    /// When vCenter was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_updated: Option<Time>,
 }
@@ -178,21 +182,21 @@ pub struct ComputeUtilization {
     pub name: String,
     /// All of its CPU, in MHz.
     pub cpu_total_mhz: i64,
-    /// CPU of the hosts that can be used.
+    /// CPU that machines can use: of hosts in service, without what those need themselves.
     pub cpu_effective_mhz: i64,
     /// CPU in use.
     pub cpu_used_mhz: i64,
-    /// CPU that is left.
+    /// CPU that is left; with `useEffectiveCapacity` beside what HA and reservations keep back.
     pub cpu_available_mhz: i64,
     /// CPU in use, in percent.
     pub cpu_percent_used: i32,
     /// All of its memory, in MiB.
     pub memory_total_mb: i64,
-    /// Memory of the hosts that can be used.
+    /// Memory that machines can use: of hosts in service, without what those need themselves.
     pub memory_effective_mb: i64,
     /// Memory in use.
     pub memory_used_mb: i64,
-    /// Memory that is left.
+    /// Memory that is left; with `useEffectiveCapacity` beside what HA and reservations keep back.
     pub memory_available_mb: i64,
     /// Memory in use, in percent.
     pub memory_percent_used: i32,

@@ -1,9 +1,12 @@
 //! Between wire messages and this crate's own types.
 
+mod capacity;
 mod faults;
 mod replies;
 mod requests;
 
+pub(super) use capacity::capacity;
+pub use capacity::needs;
 pub use requests::spec_hash;
 pub(super) use requests::{caller, connect, filter};
 

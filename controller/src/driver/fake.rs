@@ -1,12 +1,14 @@
 //! A driver in memory, with a vCenter in which everything succeeds at once unless told otherwise.
 
 use super::{
-    Adopted, Adopting, Adoption, Answer, Caller, Changes, Driver, Event, Fault, Freshness,
-    IsoSource, Kind, Login, Machine, MachineRef, MachineSpec, Message, On, Owner, Ownership,
-    Placement, Power, Retry, State, Tombstone, Vcenter, Wanted, spec_hash,
+    Adopted, Adopting, Adoption, Amounts, Answer, Caller, Capacity, CapacityQuestion, Changes,
+    ComputeCapacity, DatastoreCapacity, Driver, Event, Fault, Freshness, IsoSource, Kind, Login,
+    Machine, MachineRef, MachineSpec, Message, On, Owner, Ownership, Placement, Power, Retry,
+    State, Tombstone, Vcenter, Wanted, spec_hash,
 };
 use contract::identity::{MachineKey, serial_number};
 use futures::{StreamExt as _, stream};
+use jiff::Timestamp;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -37,6 +39,10 @@ struct World {
     /// The vCenter does not answer, for this reason.
     outage: Option<Fault>,
     calls: Vec<String>,
+    /// What there is room for, or why that is not known.
+    capacity: Result<Capacity, Fault>,
+    /// Questions for the room.
+    questions: Vec<CapacityQuestion>,
     changes: broadcast::Sender<Event>,
 }
 
@@ -55,6 +61,8 @@ impl Default for FakeDriver {
             in_vain: 0,
             outage: None,
             calls: Vec::new(),
+            capacity: Ok(ample()),
+            questions: Vec::new(),
             changes: broadcast::channel(BEHIND).0,
         })))
     }
@@ -64,6 +72,16 @@ impl FakeDriver {
     /// What was called, in order, with slots.
     pub fn calls(&self) -> Vec<String> {
         self.lock().calls.clone()
+    }
+
+    /// From now on there is so much room, or this is why nobody knows.
+    pub fn measures(&self, capacity: Result<Capacity, Fault>) {
+        self.lock().capacity = capacity;
+    }
+
+    /// What was asked of the room, in order. These are not among the calls: they change nothing.
+    pub fn questions(&self) -> Vec<CapacityQuestion> {
+        self.lock().questions.clone()
     }
 
     /// How many calls were tried while nobody was there.
@@ -170,7 +188,7 @@ impl FakeDriver {
         let mut world = self.lock();
         world.listens()?;
         world.calls.push(call);
-        if !vcenter.starts_with(&format!("vc-{}-", world.run)) {
+        if !world.knows(vcenter) {
             return Err(unknown());
         }
         Ok(world)
@@ -201,6 +219,21 @@ impl Driver for FakeDriver {
             folder: "/DC0/vm".into(),
             ..Placement::default()
         })
+    }
+
+    async fn capacity(
+        &self,
+        vcenter: &str,
+        _: &MachineSpec,
+        question: CapacityQuestion,
+    ) -> Result<Capacity, Fault> {
+        let mut world = self.lock();
+        world.listens()?;
+        world.questions.push(question);
+        if !world.knows(vcenter) {
+            return Err(unknown());
+        }
+        world.capacity.clone()
     }
 
     async fn ensure_iso(&self, on: On<'_>, _: &Owner, iso: &IsoSource) -> Result<String, Fault> {
@@ -313,6 +346,11 @@ impl World {
         Err(Fault::unreachable("nobody listens"))
     }
 
+    /// The vCenter was connected in this run.
+    fn knows(&self, vcenter: &str) -> bool {
+        vcenter.starts_with(&format!("vc-{}-", self.run))
+    }
+
     fn freshness(&self) -> Freshness {
         Freshness {
             connected: self.outage.is_none(),
@@ -401,6 +439,38 @@ fn blank(key: &MachineKey, name: &str) -> Machine {
         owner: "clusters/pool".into(),
         revision: 0,
         key: Some(key.clone()),
+    }
+}
+
+/// Room for more than anybody asks for.
+fn ample() -> Capacity {
+    const ALL: i64 = 1 << 50;
+    let all = Amounts {
+        total: ALL,
+        effective: ALL,
+        used: 0,
+        available: ALL,
+    };
+    Capacity {
+        measured_at: Timestamp::UNIX_EPOCH,
+        compute: ComputeCapacity {
+            moref: "domain-c1".into(),
+            name: "C0".into(),
+            is_pool: false,
+            cluster_moref: "domain-c1".into(),
+            cluster_cpu_mhz: ALL,
+            cluster_memory_mib: ALL,
+            cpu_mhz: all,
+            memory_mib: all,
+        },
+        datastore: DatastoreCapacity {
+            moref: "datastore-1".into(),
+            name: "ds".into(),
+            capacity_bytes: ALL,
+            free_bytes: ALL,
+            available_bytes: ALL,
+        },
+        by_host: i32::MAX,
     }
 }
 

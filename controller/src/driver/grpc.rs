@@ -1,8 +1,9 @@
 //! The driver, reached over gRPC with mutual TLS.
 
 use super::{
-    Adopted, Adopting, Answer, Caller, Changes, Driver, Fault, IsoSource, Login, MachineRef,
-    MachineSpec, Message, On, Owner, Placement, Vcenter, Wanted, convert,
+    Adopted, Adopting, Answer, Caller, Capacity, CapacityQuestion, Changes, Driver, Fault,
+    IsoSource, Login, MachineRef, MachineSpec, Message, On, Owner, Placement, Vcenter, Wanted,
+    convert,
 };
 use contract::telemetry::{
     rpc::{Counted, RpcLayer, RpcMetrics},
@@ -197,6 +198,18 @@ impl<W: Wire> Driver for GrpcDriver<W> {
         let reply = self.vcenters().check_placement(request).await?;
         let report = reply.into_inner().report;
         Ok(report.ok_or(Fault::bad_reply("the report"))?.into())
+    }
+
+    async fn capacity(
+        &self,
+        vcenter: &str,
+        spec: &MachineSpec,
+        question: CapacityQuestion,
+    ) -> Result<Capacity, Fault> {
+        let request = convert::capacity(vcenter, spec, question);
+        let request = within(ACCEPTANCE, request);
+        let reply = self.vcenters().get_capacity(request).await?;
+        reply.into_inner().try_into()
     }
 
     async fn ensure_iso(

@@ -6,6 +6,8 @@ mod machines;
 mod node_pool;
 mod resources;
 
+pub(super) use resources::soft_limit_is_reached;
+
 use super::plan::{Hold, Plan, Seen};
 use crate::{crd::PAUSED, driver::Fault, link::Connection, reason::Reason};
 use jiff::Timestamp;
@@ -85,8 +87,8 @@ pub(super) fn verdicts(seen: &Seen<'_>, plan: &Plan, counts: Counts) -> Vec<Verd
         connection::vsphere_connected(seen, plan),
         node_pool::node_pool_found(seen),
         resources::resources_validated(seen),
-        resources::resources_available(),
-        resources::quota_available(seen),
+        resources::resources_available(seen, counts),
+        resources::quota_available(seen, counts),
         resources::iso_ready(seen),
         machines::vms_created(seen, plan),
         machines::vms_up_to_date(seen),

@@ -1,6 +1,6 @@
 //! What this process remembers of a template between reconciliations. Losing it costs time only.
 
-use super::{attempts::Attempts, checks::Checks, handover::Handover};
+use super::{attempts::Attempts, checks::Checks, handover::Handover, room::Measurement};
 use crate::{
     crd::{VMwareNodePoolTemplate, VMwareNodePoolTemplateStatus},
     driver::Fault,
@@ -30,6 +30,7 @@ pub struct Memory {
     pub(super) attempts: Attempts,
     pub(super) checks: Option<Checks>,
     pub(super) handover: Handover,
+    pub(super) measurement: Option<Measurement>,
     basis: Option<Basis>,
     live: bool,
     /// Faults of machines that were counted and are still told, by slot.
@@ -114,6 +115,7 @@ impl Memory {
             self.attempts.clear();
             self.checks = None;
             self.handover = Handover::default();
+            self.measurement = None;
             self.basis = Some(basis);
         }
     }

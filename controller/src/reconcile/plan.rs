@@ -6,10 +6,12 @@ use super::{
     handover::{Handover, question},
     hosts::{self, Hosts, hosts},
     record::{DELETING, Naming, PENDING, Record},
+    room::Measurement,
 };
 use crate::{
     adoption::{Candidate, Grounds, candidates},
     agents::approval::Change,
+    capacity::Taken,
     crd::{VMwareNodePoolTemplateStatus, VmStatus},
     demand::Demand,
     driver::{Fault, Machine, MachineRef, Power, State},
@@ -31,6 +33,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) sight: &'a Sight,
     pub(crate) status: &'a VMwareNodePoolTemplateStatus,
     pub(crate) checks: Option<&'a Checks>,
+    pub(crate) measurement: Option<&'a Measurement>,
+    pub(crate) taken: Taken,
     pub(crate) attempts: &'a Attempts,
     pub(crate) handover: &'a Handover,
     pub(crate) now: Timestamp,

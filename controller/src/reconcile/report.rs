@@ -2,14 +2,16 @@
 
 use super::{
     attempts::Work,
-    conditions::{Counts, conditions, verdicts},
+    conditions::{Counts, conditions, soft_limit_is_reached, verdicts},
     handover,
     hosts::Hosts,
     plan::{Hold, Plan, Seen, is_on},
     record::{DELETING, PENDING},
+    room,
 };
 use crate::{
     agents::phase::{self, JOINED, Stage},
+    capacity::utilization,
     crd::{ResourceCheck, ResourceValidation, VMwareNodePoolTemplateStatus, VmStatus},
     driver::{Machine, Placement, State, spec_hash},
     link::Connection,
@@ -42,6 +44,7 @@ pub(super) fn status(seen: &Seen<'_>, plan: &Plan) -> VMwareNodePoolTemplateStat
         .as_ref()
         .map(|vcenter| vcenter.instance_uuid.clone());
     let vcenter = vcenter.filter(|uuid| live && !uuid.is_empty());
+    let soft = soft_limit_is_reached(seen, counts.current);
     let checks = seen.checks;
     let placement = checks.and_then(|checks| checks.placement.as_ref().ok());
     let iso_path = checks.and_then(|checks| checks.iso.as_ref().ok());
@@ -73,7 +76,9 @@ pub(super) fn status(seen: &Seen<'_>, plan: &Plan) -> VMwareNodePoolTemplateStat
         vcenter_instance_uuid: vcenter.or_else(|| old.vcenter_instance_uuid.clone()),
         iso_uploaded: None,
         iso_path: iso_path.or(old.iso_path.as_ref()).cloned(),
-        resource_utilization: None,
+        resource_utilization: room::estimate(seen.wish, seen.measurement, seen.taken)
+            .map(|(capacity, room)| utilization(&capacity, room, soft))
+            .or_else(|| old.resource_utilization.clone()),
         resource_validation: placement
             .map(|placement| resource_validation(placement, seen))
             .or_else(|| old.resource_validation.clone()),

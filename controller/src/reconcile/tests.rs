@@ -3,6 +3,7 @@
 mod overload;
 mod partitions;
 mod pools;
+mod room;
 
 use crate::{
     crd::{ABANDON, PAUSED, VMwareNodePoolTemplateStatus as Status},

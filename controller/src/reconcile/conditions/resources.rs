@@ -1,11 +1,12 @@
 //! Conditions of what machines need: names, room, quota, ISO. Pure.
 
-use super::{Holds, Verdict, by_fault, verdict};
+use super::{Counts, Holds, Verdict, by_fault, verdict};
 use crate::{
+    capacity::{Room, Taken},
     crd::MAX_REPLICAS,
     driver::Fault,
     reason::Reason,
-    reconcile::{checks::NO_URL, plan::Seen},
+    reconcile::{checks::NO_URL, plan::Seen, room},
 };
 
 pub(super) fn resources_validated(seen: &Seen<'_>) -> Verdict {
@@ -25,20 +26,54 @@ pub(super) fn resources_validated(seen: &Seen<'_>) -> Verdict {
     }
 }
 
-pub(super) fn resources_available() -> Verdict {
-    let message = "The driver does not tell capacity yet; vCenter refuses what does not fit. Look \
-                   in vCenter.";
-    verdict(
-        "ResourcesAvailable",
-        Holds::Unknown,
-        Reason::CapacityNotRead,
-        message,
-    )
+pub(super) fn resources_available(seen: &Seen<'_>, counts: Counts) -> Verdict {
+    let type_ = "ResourcesAvailable";
+    let not_read = || {
+        let message = "The room was not measured yet. See VSphereConnected and SpecValid.";
+        verdict(type_, Holds::Unknown, Reason::CapacityNotRead, message)
+    };
+    let estimate = room::estimate(seen.wish, seen.measurement, seen.taken);
+    let fault = seen.measurement.and_then(|told| told.fault.as_ref());
+    match (fault, estimate) {
+        (Some(fault), _) => by_fault(type_, Holds::Unknown, fault),
+        (None, None) => not_read(),
+        (None, Some((_, room))) => {
+            let missing = room::missing(&seen.sight.owner, counts.desired);
+            enough(type_, room, missing, seen.taken)
+        }
+    }
 }
 
-pub(super) fn quota_available(seen: &Seen<'_>) -> Verdict {
+/// Whether the room is enough for the machines that are missing.
+fn enough(type_: &'static str, room: Room, missing: i32, taken: Taken) -> Verdict {
+    let Room { machines, limit } = room;
+    if machines >= missing {
+        let message = match missing {
+            0 => "No machine is missing.".to_owned(),
+            _ => format!("{missing} machines are missing, and there is room for them."),
+        };
+        return verdict(type_, Holds::True, Reason::SufficientResources, message);
+    }
+    let what = limit.what();
+    let others = match taken.machines {
+        0 => String::new(),
+        others => format!(" beside {others} that other templates lack"),
+    };
+    let message = format!(
+        "{missing} machines are missing, and there is {what} for {machines}{others}. Add {what}, or \
+         ask for fewer or smaller machines."
+    );
+    let reason = match machines {
+        0 => Reason::NoCapacity,
+        _ => Reason::InsufficientResources,
+    };
+    verdict(type_, Holds::False, reason, message)
+}
+
+pub(super) fn quota_available(seen: &Seen<'_>, counts: Counts) -> Verdict {
     let type_ = "QuotaAvailable";
     let (asked, max, soft) = (seen.demand.asked, seen.wish.max, seen.wish.soft_max);
+    let current = counts.current;
     match (max, soft) {
         (Some(max), _) if asked > max => {
             let message = format!(
@@ -47,9 +82,17 @@ pub(super) fn quota_available(seen: &Seen<'_>) -> Verdict {
             );
             verdict(type_, Holds::False, Reason::MaxVmsReached, message)
         }
-        (_, Some(soft)) if asked >= soft => {
+        (Some(max), _) if current > max => {
             let message = format!(
-                "{asked} machines are asked for, and from {soft} on it is to be said. Raise \
+                "{current} machines exist and {max} are allowed. Raise quota.maxVms, or wait for \
+                 the surplus to go."
+            );
+            verdict(type_, Holds::False, Reason::MaxVmsReached, message)
+        }
+        (_, Some(soft)) if soft_limit_is_reached(seen, current) => {
+            let most = asked.max(current);
+            let message = format!(
+                "{most} machines are asked for or exist, and from {soft} on it is to be said. Raise \
                  quota.softMaxVms, or plan for more."
             );
             verdict(type_, Holds::False, Reason::ApproachingQuota, message)
@@ -67,6 +110,12 @@ pub(super) fn quota_available(seen: &Seen<'_>) -> Verdict {
         }
         _ => verdict(type_, Holds::True, Reason::WithinQuota, ""),
     }
+}
+
+/// Whether as many machines are asked for, or there, as the soft limit says.
+pub(in crate::reconcile) fn soft_limit_is_reached(seen: &Seen<'_>, current: i32) -> bool {
+    let most = seen.demand.asked.max(current);
+    seen.wish.soft_max.is_some_and(|soft| most >= soft)
 }
 
 pub(super) fn iso_ready(seen: &Seen<'_>) -> Verdict {

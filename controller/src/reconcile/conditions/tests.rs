@@ -2,13 +2,14 @@
 
 use super::*;
 use crate::{
+    capacity::{Amount, Taken},
     credentials::InvalidSecret,
-    driver::{Placement, Retry, State},
-    fixtures::{checks, fault, world::World},
+    driver::{Placement, Retry, State, needs},
+    fixtures::{capacity, checks, fault, world::World},
     hub::Sought,
     kinds::node_pool::NodePool,
     link::Connection,
-    reconcile::{attempts::Work, checks::Checks, plan::plan},
+    reconcile::{attempts::Work, checks::Checks, plan::plan, room::Measurement},
     wish::Mode,
 };
 use std::sync::Arc;
@@ -96,12 +97,15 @@ fn the_connection_says_what_holds_of_vcenter_and_driver() {
 
 #[test]
 fn the_quota_says_when_it_is_near_and_when_it_is_reached() {
+    // One machine exists.
     for (asked, max, soft, expected) in [
         (3, None, None, (Holds::True, "NoQuotaConfigured")),
         (3, Some(3), None, (Holds::True, "WithinQuota")),
         (4, Some(3), None, (Holds::False, "MaxVmsReached")),
+        (0, Some(0), None, (Holds::False, "MaxVmsReached")),
         (3, Some(9), Some(3), (Holds::False, "ApproachingQuota")),
         (2, Some(9), Some(3), (Holds::True, "WithinQuota")),
+        (0, Some(9), Some(1), (Holds::False, "ApproachingQuota")),
     ] {
         let mut world = running(asked, &[]);
         (world.wish.max, world.wish.soft_max) = (max, soft);
@@ -111,6 +115,68 @@ fn the_quota_says_when_it_is_near_and_when_it_is_reached() {
             "{asked} {max:?} {soft:?}"
         );
     }
+}
+
+#[test]
+fn the_room_is_enough_when_all_that_is_missing_fits_beside_what_others_lack() {
+    use Holds::{False, True};
+    // Two machines of these are there.
+    for (why, desired, fits, others, expected) in [
+        ("all are there", 2, 0, 0, (True, "SufficientResources")),
+        (
+            "there is room for the rest",
+            5,
+            3,
+            0,
+            (True, "SufficientResources"),
+        ),
+        ("for some of it", 5, 2, 0, (False, "InsufficientResources")),
+        ("for none of it", 5, 0, 0, (False, "NoCapacity")),
+        (
+            "others need of it",
+            5,
+            4,
+            2,
+            (False, "InsufficientResources"),
+        ),
+        ("others need all of it", 5, 4, 9, (False, "NoCapacity")),
+    ] {
+        let mut world = running(desired, &[1, 2]);
+        let needs = needs(&world.wish.spec);
+        let all = |one: i64| one * i64::from(others);
+        let amount = Amount {
+            cpu_mhz: all(needs.cpu_mhz),
+            memory_mib: all(needs.memory_mib),
+        };
+        world.taken = Taken {
+            of_cluster: amount,
+            of_compute: amount,
+            bytes: all(needs.bytes()),
+            machines: others,
+        };
+        world.measurement = Some(Box::new(Measurement {
+            capacity: Some(capacity(fits, needs)),
+            fault: None,
+            next: Timestamp::MAX,
+            desired,
+        }));
+        assert_eq!(of(&world, "ResourcesAvailable"), expected, "{why}");
+    }
+}
+
+#[test]
+fn a_room_that_is_not_known_is_neither_enough_nor_too_little() {
+    let mut world = running(5, &[1, 2]);
+    let unknown = (Holds::Unknown, "CapacityNotRead");
+    assert_eq!(of(&world, "ResourcesAvailable"), unknown);
+    world.measurement = Some(Box::new(Measurement {
+        capacity: Some(capacity(9, needs(&world.wish.spec))),
+        fault: Some(fault(Retry::Slow)),
+        next: Timestamp::MAX,
+        desired: 5,
+    }));
+    let failed = (Holds::Unknown, "SomeFault");
+    assert_eq!(of(&world, "ResourcesAvailable"), failed);
 }
 
 #[test]
