@@ -279,6 +279,34 @@ mod tests {
     }
 
     #[test]
+    fn the_controller_may_read_every_kind_and_its_definition() {
+        let role = include_str!("../../deploy/controller/rbac.yaml")
+            .split("\n---\n")
+            .map(|document| serde_saphyr::from_str::<Value>(document).unwrap())
+            .find(|it| it["kind"] == "ClusterRole")
+            .unwrap();
+        let lists = |list: &Value, word: &str| {
+            let mut words = list.as_array().into_iter().flatten();
+            words.any(|it| it == word)
+        };
+        let may = |group: &str, resource: &str, verb: &str| {
+            let mut rules = role["rules"].as_array().into_iter().flatten();
+            rules.any(|rule| {
+                lists(&rule["apiGroups"], group)
+                    && lists(&rule["resources"], resource)
+                    && lists(&rule["verbs"], verb)
+            })
+        };
+        for verb in ["get", "list", "watch"] {
+            let definitions = "customresourcedefinitions";
+            assert!(may("apiextensions.k8s.io", definitions, verb), "{verb}");
+            for kind in Kind::ALL {
+                assert!(may(kind.group(), &kind.plural(), verb), "{verb} {kind}");
+            }
+        }
+    }
+
+    #[test]
     fn an_object_without_anything_that_is_read_is_read() {
         let pool: NodePool = view(json!({
             "apiVersion": "hypershift.openshift.io/v1beta1", "kind": "NodePool",

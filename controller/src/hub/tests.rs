@@ -302,8 +302,14 @@ async fn other_node_pools_wake_nobody() {
     world.until("three", asks_for(3)).await;
     while world.woken.try_recv().is_ok() {}
     world.server.put("ADDED", &pool("other", 3));
-    // What follows is told after it.
+    let is_there = || {
+        let shelf = world.hub.node_pools.lock();
+        shelf.get("clusters", "other").is_some()
+    };
+    while !is_there() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!(world.woken.try_recv().is_err(), "another's node pool");
     world.server.put("MODIFIED", &pool("workers", 4));
     world.until("four", asks_for(4)).await;
-    assert!(world.woken.try_recv().is_err(), "woken once");
 }
