@@ -50,7 +50,8 @@ pub(super) fn told(plan: &Plan, handover: &Handover) -> Option<AdoptionStatus> {
         let problem = fault.or(handover.failed.as_ref()).map(ToString::to_string);
         candidate.told(changes.unwrap_or_default(), &problem.unwrap_or_default())
     };
-    let plan: Vec<_> = plan.adopt.iter().map(one).collect();
+    let awaited = plan.awaited.iter().cloned();
+    let plan: Vec<_> = plan.adopt.iter().map(one).chain(awaited).collect();
     (!plan.is_empty()).then_some(AdoptionStatus { plan })
 }
 

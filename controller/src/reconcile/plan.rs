@@ -12,7 +12,7 @@ use crate::{
     adoption::{Candidate, Grounds, candidates},
     agents::approval::Change,
     capacity::Taken,
-    crd::{VMwareNodePoolTemplateStatus, VmStatus},
+    crd::{AdoptionPlan, VMwareNodePoolTemplateStatus, VmStatus},
     demand::Demand,
     driver::{Fault, Machine, MachineRef, Power, State},
     link::{Connection, OwnerView, Sight},
@@ -53,6 +53,8 @@ pub(super) struct Plan {
     pub(super) delete: Vec<MachineRef>,
     /// Those to be adopted, unless something speaks against it.
     pub(super) adopt: Vec<Candidate>,
+    /// Those that are out of sight while they are adopted.
+    pub(super) awaited: Vec<AdoptionPlan>,
     /// Those to be given up.
     pub(super) release: Vec<MachineRef>,
     /// What is known of the hosts in the machines.
@@ -135,9 +137,22 @@ fn hold(seen: &Seen<'_>, record: &Record) -> Option<Hold> {
         () if sight.connection != Connection::Live => Some(Hold::NotLive),
         () if is_elsewhere(seen, record) => Some(Hold::OtherVcenter),
         () if wish.release => Some(Hold::Released),
-        () if is_adoptable(&sight.owner) => Some(Hold::Adoption),
+        () if is_adoptable(&sight.owner) || !awaited(seen).is_empty() => Some(Hold::Adoption),
         () => None,
     }
+}
+
+/// Machines that were to be adopted and are in sight neither as before nor as the owner's. One that is just
+/// changing hands is no reason to make another; who knows that it is gone takes the annotation off.
+fn awaited(seen: &Seen<'_>) -> Vec<AdoptionPlan> {
+    let owner = &seen.sight.owner;
+    let written = seen.status.adoption.iter().flat_map(|it| &it.plan);
+    let asked = written.filter(|_| seen.wish.adopt == Some(Adopt::Do));
+    let is_seen = |line: &&AdoptionPlan| {
+        let mut machines = owner.machines.values();
+        owner.adoptable.contains_key(&line.moref) || machines.any(|it| it.moref == line.moref)
+    };
+    asked.filter(|line| !is_seen(line)).cloned().collect()
 }
 
 /// Whether machines wait for their adoption.
@@ -322,6 +337,7 @@ impl Plan {
             }
             (Some(Hold::Adoption), Some(adopt)) => {
                 self.adopt = candidates(&seen.grounds());
+                self.awaited = awaited(seen);
                 let agreed = self.adopt.iter().filter(|it| it.refusal.is_empty());
                 let highest = agreed.map(|it| it.adoption.slot).max();
                 if adopt == Adopt::Do {

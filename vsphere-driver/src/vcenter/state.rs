@@ -119,12 +119,14 @@ impl State {
         let is = identity(moref, &vm);
         let same = !returned && before.as_ref() == Some(&vm);
         self.vms.insert(moref.clone(), vm);
-        if let Some(was) = was.filter(|was| Some(was) != is.as_ref()) {
-            self.bury(&was, RemovalCause::LeftFilter, None);
-            self.forget_work(&was);
-        }
+        let left = was.filter(|was| Some(was) != is.as_ref());
+        // First what it is, then what it is no more: whoever watches never sees it nowhere.
         if let Some(is) = is.filter(|_| !same) {
             self.changes.touch(&is);
+        }
+        if let (Some(was), Some(before)) = (left, before) {
+            self.leave(&was, moref, &before);
+            self.forget_work(&was);
         }
     }
 

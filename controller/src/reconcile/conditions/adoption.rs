@@ -22,6 +22,7 @@ pub(super) fn adoption_required(seen: &Seen<'_>, plan: &Plan) -> Verdict {
         Reason::Conflict
     };
     names.extend(&formers);
+    names.extend(plan.awaited.iter().map(|it| it.name.as_str()));
     match (names.is_empty(), &seen.sight.connection) {
         _ if seen.wish.release => {
             let message = format!(
@@ -75,6 +76,12 @@ fn next(seen: &Seen<'_>, plan: &Plan) -> String {
         (Some(Adopt::Plan), None, None) => {
             format!("What would change stands in status.adoption. Set {ADOPT} to `true` to do it.")
         }
-        (Some(Adopt::Do), None, None) => "They are being adopted. Wait.".into(),
+        (Some(Adopt::Do), None, None) if plan.awaited.is_empty() => {
+            "They are being adopted. Wait.".into()
+        }
+        (Some(Adopt::Do), None, None) => format!(
+            "They are being adopted, and some are out of sight. Wait; if they are gone, take the \
+             annotation {ADOPT} off."
+        ),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{
+    crd::AdoptionStatus,
     driver::{Ownership, Retry},
     fixtures::{fault, machine, world::World},
     hub::Sought,
@@ -539,4 +540,30 @@ fn a_machine_that_was_adopted_is_listed_once() {
         (plan.record.entries.len(), plan.record.foreign.len()),
         (1, 0)
     );
+}
+
+#[test]
+fn a_machine_that_is_just_changing_hands_is_no_reason_to_make_another() {
+    for (adopt, moref, hold) in [
+        (Some(Adopt::Do), "vm-9", Some(Hold::Adoption)),
+        (Some(Adopt::Do), "vm-1", None),
+        (Some(Adopt::Plan), "vm-9", None),
+        (None, "vm-9", None),
+    ] {
+        let mut world = World::new(2, &[(1, State::Running)]);
+        world.wish.adopt = adopt;
+        let line = AdoptionPlan {
+            moref: moref.into(),
+            ..AdoptionPlan::default()
+        };
+        let plan = vec![line.clone()];
+        world.status.adoption = Some(AdoptionStatus { plan });
+        let plan = world.plan();
+        assert_eq!(plan.hold, hold, "{adopt:?} {moref}");
+        let awaited = hold.map(|_| line).into_iter().collect::<Vec<_>>();
+        assert_eq!(
+            (plan.awaited, plan.ensure.is_empty()),
+            (awaited, hold.is_some())
+        );
+    }
 }

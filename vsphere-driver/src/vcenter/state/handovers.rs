@@ -74,12 +74,15 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machines::{
-        vm::{
-            Vm,
-            fixtures::{key, ours},
+    use crate::{
+        changes::Change,
+        machines::{
+            vm::{
+                Vm,
+                fixtures::{key, ours},
+            },
+            work::fixtures::queued,
         },
-        work::fixtures::queued,
     };
     use contract::v1::{Fault, OperationState, Verb};
     use prost_types::Timestamp;
@@ -120,6 +123,31 @@ mod tests {
         state.begin(&key(1), queued(Verb::PowerOn));
         let told = state.machine(&after).and_then(|it| it.operation);
         assert_eq!(told.map(|it| it.verb()), Some(Verb::PowerOn));
+    }
+
+    #[test]
+    fn a_machine_that_changes_hands_is_told_anew_before_it_is_told_to_have_left() {
+        for (before, after, keys) in [
+            (of_companion(), ours(1, "h"), [None, Some(1)]),
+            (ours(2, "h"), ours(1, "h"), [Some(2), Some(1)]),
+            (ours(1, "h"), of_companion(), [Some(1), None]),
+        ] {
+            let mut state = state(before.clone());
+            let last = state.changes.last();
+            state.change_vm(&moref(), |vm| *vm = after);
+            let changes = state.changes.since(last, 9).expect("known");
+            let [(_, Change::Present(is)), (_, Change::Gone(left))] = &changes[..] else {
+                panic!("{changes:?}");
+            };
+            let is = state.machine(is).expect("there");
+            let told = [left.key.as_ref(), is.key.as_ref()];
+            assert_eq!(told.map(|key| key.map(|key| key.slot)), keys);
+            let uuid = before.instance_uuid.map(|uuid| uuid.to_string());
+            assert_eq!(
+                (Some(&left.instance_uuid), &*left.moref),
+                (uuid.as_ref(), "vm-1")
+            );
+        }
     }
 
     #[test]

@@ -99,6 +99,25 @@ impl State {
         self.seen(moref, folder).map(tell)
     }
 
+    /// Tells that a machine is not known as this any more, by what it was until then.
+    pub(super) fn leave(&mut self, identity: &Identity, moref: &MoRef, before: &Vm) {
+        let key = match identity {
+            Identity::Key(key) => Some(view::wire_key(key)),
+            Identity::Moref(_) => before.mark().map(|mark| view::wire_key(&mark.key)),
+        };
+        let uuid = before.instance_uuid.map(|uuid| uuid.to_string());
+        self.changes
+            .bury(identity, |number| VirtualMachineTombstone {
+                key,
+                name: before.name.clone(),
+                instance_uuid: uuid.unwrap_or_default(),
+                moref: moref.id.to_string(),
+                cause: RemovalCause::LeftFilter.into(),
+                absence: None,
+                revision: i64::try_from(number).unwrap_or(i64::MAX),
+            });
+    }
+
     pub(super) fn bury(
         &mut self,
         identity: &Identity,
