@@ -21,6 +21,7 @@ mod machines;
 mod matrix;
 mod metrics;
 mod names;
+mod nodepool;
 mod obstacles;
 mod outages;
 mod partitions;
