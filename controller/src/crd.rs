@@ -40,6 +40,9 @@ pub const NODE_POOL_LABEL: &str = "vmware.hcp.open-cluster-management.io/nodepoo
 /// Label of an Agent that was bound once: the node pool.
 pub const BINDING_LABEL: &str = "vmware.hcp.open-cluster-management.io/binding";
 
+/// Keeps a Secret while a template needs it to remove its machines.
+pub const SECRET_FINALIZER: &str = "vmware.hcp.open-cluster-management.io/secret-in-use";
+
 /// With the value `true`, nothing is done for the template; its status still follows.
 pub const PAUSED: &str = "vmware.hcp.open-cluster-management.io/paused";
 

@@ -13,6 +13,7 @@ mod fixtures;
 pub mod hub;
 pub mod kinds;
 pub mod leader;
+pub mod leaving;
 pub mod link;
 pub mod manifests;
 pub mod metrics;

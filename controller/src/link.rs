@@ -42,6 +42,7 @@ struct Inner {
     phase: Phase,
     /// The vCenter as the driver named it last; kept while it is out of reach.
     vcenter: Option<Vcenter>,
+    guard: Guard,
     /// The address that the view is of.
     server: String,
     /// The driver is to be asked once more which vCenter it is.
@@ -77,6 +78,20 @@ pub struct Sight {
     pub vcenter: Option<Vcenter>,
     /// The owner's machines as last seen.
     pub owner: OwnerView,
+    /// Whether the Secret is kept from going.
+    pub guard: Guard,
+}
+
+/// Whether a Secret is kept from going.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Guard {
+    /// It was not seen, or is going and can no longer be kept.
+    #[default]
+    None,
+    /// It may go at any moment.
+    Bare,
+    /// Our finalizer keeps it.
+    Kept,
 }
 
 /// What of a link can be relied on.
@@ -107,6 +122,7 @@ impl Link {
         let inner = Inner {
             phase: Phase::Starting,
             vcenter: None,
+            guard: Guard::default(),
             server: String::new(),
             to_be_identified: false,
             view: View::default(),
@@ -128,6 +144,7 @@ impl Link {
             connection: inner.connection(),
             vcenter: inner.vcenter.clone(),
             owner: inner.view.of_owner(owner_uid, template),
+            guard: inner.guard,
         }
     }
 
@@ -161,6 +178,15 @@ impl Link {
             inner.pending.extend(concerned);
             self.concerned.notify_one();
         }
+    }
+
+    /// Whether the Secret is kept, as it was seen now.
+    fn guard(&self, guard: Guard) {
+        self.change(|inner| {
+            let same = std::mem::replace(&mut inner.guard, guard) == guard;
+            let concerned = (!same).then_some(Concerned::Everybody);
+            concerned.into_iter().collect()
+        });
     }
 
     fn phase(&self, phase: Phase) {

@@ -144,7 +144,28 @@ impl Pool {
             Sought::Syncing | Sought::Unreadable(_) => true,
         }
     }
+
+    /// Names of the Agents that Cluster API wants to keep. A host that goes, or whose machine goes, has given
+    /// up its Agent as soon as that says so itself.
+    pub fn referred(&self) -> BTreeSet<String> {
+        let machines = self.machines.found().map_or(&[][..], Vec::as_slice);
+        let hosts = self.agent_machines.found().map_or(&[][..], Vec::as_slice);
+        let leaving: Vec<_> = machines.iter().filter(|it| it.meta.deleting).collect();
+        let lives = |host: &&Arc<AgentMachine>| {
+            !host.meta.deleting && !leaving.iter().any(|machine| belongs(host, machine))
+        };
+        let name = |host: &Arc<AgentMachine>| {
+            let id = host.spec.provider_id.as_deref();
+            let id = id.and_then(|id| id.strip_prefix(PROVIDER));
+            let name = host.status.agent_ref.as_ref().map(|it| it.name.as_str());
+            name.or(id).map(ToOwned::to_owned)
+        };
+        hosts.iter().filter(lives).filter_map(name).collect()
+    }
 }
+
+/// What the name of an Agent follows in the id of its node.
+const PROVIDER: &str = "agent://";
 
 // === impl Rival ===
 
@@ -165,6 +186,7 @@ impl Rival {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kinds::agent_machine::AgentRef;
 
     fn rival(second: i64, uid: &str) -> Rival {
         Rival {
@@ -277,5 +299,33 @@ mod tests {
         };
         assert_eq!(pool.agent_machines.found().map(Vec::len), Some(3));
         assert_eq!(pool.live_hosts(), Sought::Found(1));
+    }
+
+    #[test]
+    fn an_agent_is_referred_to_by_hosts_that_live() {
+        let named = |machine: &str, deleting: bool| {
+            let mut named = (*host(machine, deleting)).clone();
+            named.status.agent_ref = Some(AgentRef {
+                namespace: "agents".into(),
+                name: format!("agent-of-{machine}"),
+            });
+            Arc::new(named)
+        };
+        let mut by_id = (*host("d", false)).clone();
+        by_id.spec.provider_id = Some("agent://agent-of-d".into());
+        let hosts = vec![
+            named("a", false),
+            named("b", false),
+            named("c", true),
+            Arc::new(by_id),
+            host("new", false),
+        ];
+        let pool = Pool {
+            agent_machines: Sought::Found(hosts),
+            machines: Sought::Found(vec![machine("a", false), machine("b", true)]),
+            ..Pool::default()
+        };
+        let referred: Vec<_> = pool.referred().into_iter().collect();
+        assert_eq!(referred, ["agent-of-a", "agent-of-d"]);
     }
 }

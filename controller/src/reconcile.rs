@@ -9,11 +9,13 @@ mod conditions;
 mod events;
 mod handover;
 mod hosts;
+mod leave;
 mod memory;
 mod plan;
 mod record;
 mod report;
 mod room;
+mod secrets;
 
 pub(crate) use conditions::CONDITIONS;
 pub use memory::{Memories, Memory};
@@ -36,6 +38,7 @@ use crate::{
     },
     demand::{Asking, demand},
     driver::{Driver, Fault, Kind, On},
+    leaving::{agent, secret},
     link::{Connection, Link, Sight},
     pool::Pool,
     wish::Wish,
@@ -50,7 +53,7 @@ use kube::{
         reflector::ObjectRef,
     },
 };
-use plan::plan;
+use plan::{Plan, plan};
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
@@ -71,6 +74,12 @@ pub enum Error {
     /// The finalizer could not be added or removed.
     #[error("writing the finalizer")]
     WriteFinalizer(#[source] kube::Error),
+    /// An Agent could not be let go.
+    #[error("letting an Agent go")]
+    LetAgentGo(#[source] agent::Error),
+    /// The Secret could not be let go.
+    #[error("letting the Secret go")]
+    LetGo(#[source] secret::Error),
     /// Machines are left; the finalizer must stay.
     #[error("machines are still being removed")]
     StillDeleting(Action),
@@ -124,7 +133,13 @@ fn result(outcome: Result<&Action, &Error>) -> &'static str {
     match outcome {
         Ok(_) => "ok",
         Err(Error::StillDeleting(_)) => "removing",
-        Err(Error::Incomplete(_) | Error::WriteStatus(_) | Error::WriteFinalizer(_)) => "failed",
+        Err(
+            Error::Incomplete(_)
+            | Error::WriteStatus(_)
+            | Error::WriteFinalizer(_)
+            | Error::LetAgentGo(_)
+            | Error::LetGo(_),
+        ) => "failed",
     }
 }
 
@@ -150,7 +165,10 @@ fn retry(error: &Error) -> Action {
         Error::WriteStatus(kube::Error::Api(status)) if status.is_conflict() => {
             Action::requeue(CONFLICT)
         }
-        Error::WriteStatus(_) | Error::WriteFinalizer(_) => Action::requeue(RETRY),
+        Error::WriteStatus(_)
+        | Error::WriteFinalizer(_)
+        | Error::LetAgentGo(_)
+        | Error::LetGo(_) => Action::requeue(RETRY),
         Error::StillDeleting(again) => again.clone(),
     }
 }
@@ -172,7 +190,8 @@ async fn work<D: Driver>(
         wish,
         link,
     };
-    work.run(&mut memory).await
+    // It is large: two plans and two statuses.
+    Box::pin(work.run(&mut memory)).await
 }
 
 // === impl Work ===
@@ -183,17 +202,23 @@ impl<D: Driver> Work<'_, D> {
         self.count_faults(memory, &sight);
         memory.rest_on(&self.wish, &sight);
         self.check(&sight, memory).await;
+        secrets::keep(self, &sight, memory).await;
 
         let pool = self.ctx.hub.pool(&self.wish);
         let (_, recorded) = memory.status(self.template);
+        // Anew each time: nothing is destroyed because of what was found a while ago.
+        memory.looks.clear();
         let first = plan(&self.seen(&sight, &pool, &recorded, memory));
+        secrets::let_former_go(self, &sight, &first, (&recorded, memory)).await;
         if first.record.next_slot != recorded.next_slot || first.record.leaves_more_than(&recorded)
         {
             let status = report::record_only(&self.seen(&sight, &pool, &recorded, memory), &first);
             self.write(memory, &recorded, &status).await?;
         }
         let desired = self.seen(&sight, &pool, &recorded, memory).demand.desired;
+        leave::fence(self, &first, memory).await;
         act::act(self, &sight, &first, memory).await;
+        leave::bury(self, &first, memory).await;
         self.measure(&sight, desired, memory).await;
 
         // What was answered is part of what is seen now.
@@ -205,13 +230,23 @@ impl<D: Driver> Work<'_, D> {
         let plan = next.after(&first, seen.now);
         let status = report::status(&seen, &plan);
         let (finished, due) = (plan.finished, seen.demand.wake);
-        let again = self.report(memory, &old, &status).await?;
-        if let Some(event) = events::farewell(self.wish.ending, &plan.record).filter(|_| finished) {
-            self.tell(&event).await;
+        let again = self.report(memory, &old, (&status, &plan)).await?;
+        if finished {
+            self.part(&old, &plan).await?;
         }
         let measure = self.next_measurement(&sight, desired, memory);
         let wake = [plan.wake, again, due, measure];
         Ok((finished, next_look(wake, (self.ctx.now)())))
+    }
+
+    /// Lets go of what the template holds, and tells of what it leaves behind.
+    async fn part(&self, status: &VMwareNodePoolTemplateStatus, plan: &Plan) -> Result<(), Error> {
+        leave::let_agents_go(self, plan).await?;
+        secrets::let_all_go(self, status).await?;
+        if let Some(event) = events::farewell(self.wish.ending, &plan.record) {
+            self.tell(&event).await;
+        }
+        Ok(())
     }
 
     fn look(&self) -> Sight {
@@ -325,6 +360,13 @@ impl<D: Driver> Work<'_, D> {
             taken: self.taken(sight, memory),
             attempts: &memory.attempts,
             handover: &memory.handover,
+            looks: &memory.looks,
+            secret_in_use: secret::in_use(
+                &self.wish,
+                sight.guard,
+                &status.secret_in_use,
+                memory.let_go.as_ref() == Some(&status.secret_in_use),
+            ),
             now,
         }
     }
@@ -334,12 +376,14 @@ impl<D: Driver> Work<'_, D> {
         &self,
         memory: &mut Memory,
         old: &VMwareNodePoolTemplateStatus,
-        status: &VMwareNodePoolTemplateStatus,
+        (status, plan): (&VMwareNodePoolTemplateStatus, &Plan),
     ) -> Result<Option<Timestamp>, Error> {
         if old == status {
             return Ok(None);
         }
-        if let Some(later) = memory.not_before((self.ctx.now)()) {
+        // What goes for good is written at once: it rests on what was found this moment.
+        let pressing = plan.record.leaves_more_than(old);
+        if let Some(later) = memory.not_before((self.ctx.now)()).filter(|_| !pressing) {
             return Ok(Some(later));
         }
         self.write(memory, old, status).await?;

@@ -50,6 +50,9 @@ pub struct VMwareNodePoolTemplateStatus {
         skip_serializing_if = "Option::is_none"
     )]
     pub vcenter_instance_uuid: Option<String>,
+    /// The Secret that is kept from going while this template may need it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub secret_in_use: String,
     /// Whether the ISO was uploaded from a URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iso_uploaded: Option<bool>,
@@ -99,7 +102,7 @@ pub struct VmStatus {
     /// meanwhile, it goes. `Gone`: it is proved gone, and its Agent is still to go.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub leaving: String,
-    /// Why it goes: `Surplus`, `Released`, `Unhealthy`.
+    /// Why it goes: `Surplus`, `Released`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub leaving_reason: String,
     /// How far it is: `Pending`, `Creating`, `PoweringOn`; then in test mode `Running`, and for a node

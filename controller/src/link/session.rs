@@ -1,8 +1,8 @@
 //! What a link does: follows its Secret, connects by it, and follows the machines.
 
-use super::{Link, Phase, SecretRef, names::Names, view::Concerned};
+use super::{Guard, Link, Phase, SecretRef, names::Names, view::Concerned};
 use crate::{
-    crd::VMwareNodePoolTemplate,
+    crd::{SECRET_FINALIZER, VMwareNodePoolTemplate},
     credentials,
     driver::{Caller, Changes, Driver, Event, Fault, Kind, Login, Message, On, Vcenter},
     metrics, retry,
@@ -62,12 +62,45 @@ impl<D: Driver> Session<D> {
         let (tell, credentials) = watch::channel(Credential::None(Phase::Starting));
         tokio::select! {
             biased;
-            () = follow_secret(secrets, &secret.name, tell) => {}
+            () = self.follow_secret(secrets, &secret.name, tell) => {}
             () = self.serve(credentials) => {}
             () = self.wake_those_concerned() => {}
             () = self.link.unused.cancelled() => {}
         }
         self.disconnect(self.forget()).await;
+    }
+
+    /// Tells what the Secret says, each time that it says something else.
+    async fn follow_secret(
+        &self,
+        secrets: Api<Secret>,
+        name: &str,
+        tell: watch::Sender<Credential>,
+    ) {
+        let mut changes = pin!(watch_object(secrets, name).default_backoff());
+        while let Some(change) = changes.next().await {
+            let credential = match change {
+                Ok(secret) => {
+                    self.link.guard(guard(secret.as_ref()));
+                    read(secret.as_ref())
+                }
+                // What was read before stays good; without it there is something to say.
+                Err(error) if *tell.borrow() == Credential::None(Phase::Starting) => {
+                    let problem = format!("{:#}", anyhow::Error::new(error));
+                    Credential::None(Phase::SecretRefused(problem))
+                }
+                Err(error) => {
+                    let error = format!("{:#}", anyhow::Error::new(error));
+                    tracing::warn!(error, "Watching the Secret failed");
+                    continue;
+                }
+            };
+            tell.send_if_modified(|told| {
+                let differs = *told != credential;
+                *told = credential;
+                differs
+            });
+        }
     }
 
     async fn serve(&self, mut credentials: watch::Receiver<Credential>) {
@@ -288,28 +321,15 @@ fn forgotten() -> Fault {
     }
 }
 
-/// Tells what the Secret says, each time that it says something else.
-async fn follow_secret(secrets: Api<Secret>, name: &str, tell: watch::Sender<Credential>) {
-    let mut changes = pin!(watch_object(secrets, name).default_backoff());
-    while let Some(change) = changes.next().await {
-        let credential = match change {
-            Ok(secret) => read(secret.as_ref()),
-            // What was read before stays good; without it there is something to say.
-            Err(error) if *tell.borrow() == Credential::None(Phase::Starting) => {
-                let problem = format!("{:#}", anyhow::Error::new(error));
-                Credential::None(Phase::SecretRefused(problem))
-            }
-            Err(error) => {
-                let error = format!("{:#}", anyhow::Error::new(error));
-                tracing::warn!(error, "Watching the Secret failed");
-                continue;
-            }
-        };
-        tell.send_if_modified(|told| {
-            let differs = *told != credential;
-            *told = credential;
-            differs
-        });
+fn guard(secret: Option<&Secret>) -> Guard {
+    let Some(meta) = secret.map(|secret| &secret.metadata) else {
+        return Guard::None;
+    };
+    let finalizers = meta.finalizers.iter().flatten();
+    match meta.deletion_timestamp {
+        _ if finalizers.into_iter().any(|name| name == SECRET_FINALIZER) => Guard::Kept,
+        Some(_) => Guard::None,
+        None => Guard::Bare,
     }
 }
 

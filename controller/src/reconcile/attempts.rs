@@ -27,8 +27,16 @@ pub(super) enum Work {
     Remove(i32),
     /// To set what the Agent of this one needs.
     Agent(i32),
+    /// To fence the Agent of this one.
+    Fence(i32),
+    /// To delete the Agent of this one, or let it go.
+    Bury(i32),
     /// To look up names and the ISO.
     Check,
+    /// To keep the Secret from going.
+    Keep,
+    /// To let the former Secret go.
+    LetGo,
 }
 
 /// What was tried.
@@ -73,8 +81,12 @@ impl Attempts {
     /// Forgets all about slots other than these.
     pub(super) fn keep_slots(&mut self, keep: impl Fn(i32) -> bool) {
         self.0.retain(|work, _| match work {
-            Work::Make(slot) | Work::Remove(slot) | Work::Agent(slot) => keep(*slot),
-            Work::Ensure | Work::Delete | Work::Check => true,
+            Work::Make(slot)
+            | Work::Remove(slot)
+            | Work::Agent(slot)
+            | Work::Fence(slot)
+            | Work::Bury(slot) => keep(*slot),
+            Work::Ensure | Work::Delete | Work::Check | Work::Keep | Work::LetGo => true,
         });
     }
 

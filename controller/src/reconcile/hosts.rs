@@ -81,7 +81,7 @@ pub(super) fn decisions(
             name: &entry.name,
             was_bound: entry.was_bound,
         };
-        (ours && entry.phase != DELETING && entry.leaving.is_empty())
+        (ours && entry.phase != DELETING && entry.leaving.is_empty() && entry.leaving.is_empty())
             .then(|| (*slot, approval::decide(agent, host, &wish)))
     };
     matches.same.iter().filter_map(decide).collect()

@@ -4,6 +4,7 @@ use super::{attempts::Attempts, checks::Checks, handover::Handover, room::Measur
 use crate::{
     crd::{VMwareNodePoolTemplate, VMwareNodePoolTemplateStatus},
     driver::Fault,
+    leaving::course::Look,
     link::{Connection, Sight},
     wish::Wish,
 };
@@ -31,6 +32,10 @@ pub struct Memory {
     pub(super) checks: Option<Checks>,
     pub(super) handover: Handover,
     pub(super) measurement: Option<Measurement>,
+    /// What was found after Agents were fenced, by slot.
+    pub(super) looks: BTreeMap<i32, Look>,
+    /// The Secret of before that was let go.
+    pub(super) let_go: Option<String>,
     basis: Option<Basis>,
     live: bool,
     /// Faults of machines that were counted and are still told, by slot.

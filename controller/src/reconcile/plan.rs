@@ -1,5 +1,7 @@
 //! What is to be done for a template. Pure.
 
+mod leaving;
+
 use super::{
     attempts::{Attempts, Due, Work},
     checks::Checks,
@@ -15,13 +17,19 @@ use crate::{
     crd::{AdoptionPlan, VMwareNodePoolTemplateStatus, VmStatus},
     demand::Demand,
     driver::{Fault, Machine, MachineRef, Power, State},
+    leaving::{
+        course::{Cause, GONE, Look},
+        release::Standing,
+        ties::Ties,
+        victims::{victims, worth},
+    },
     link::{Connection, OwnerView, Sight},
     pool::Pool,
     wish::{Adopt, Ending, Wish},
 };
 use contract::v1::Reason;
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// All that a decision rests on.
 #[derive(Clone, Debug)]
@@ -37,6 +45,10 @@ pub(crate) struct Seen<'a> {
     pub(crate) taken: Taken,
     pub(crate) attempts: &'a Attempts,
     pub(crate) handover: &'a Handover,
+    /// What was found after Agents were fenced, by slot.
+    pub(crate) looks: &'a BTreeMap<i32, Look>,
+    /// The Secret that is kept for the template.
+    pub(crate) secret_in_use: &'a str,
     pub(crate) now: Timestamp,
 }
 
@@ -61,6 +73,12 @@ pub(super) struct Plan {
     pub(super) hosts: Hosts,
     /// What is to be set of Agents, by slot.
     pub(super) agents: Vec<(i32, Change)>,
+    /// What ties machines to those who use them.
+    pub(super) ties: Ties,
+    /// Slots of machines whose Agents are to be fenced and looked at.
+    pub(super) fence: Vec<i32>,
+    /// Slots of machines that are gone, whose Agents are to be deleted, or let go.
+    pub(super) bury: Vec<i32>,
     /// Nothing of the template is left: it may go.
     pub(super) finished: bool,
     /// When to look again, if nothing wakes before.
@@ -103,21 +121,33 @@ enum Course {
 pub(super) fn plan(seen: &Seen<'_>) -> Plan {
     let mut record = Record::of(seen.status);
     let hold = hold(seen, &record);
-    if hold != Some(Hold::OtherVcenter) {
-        record.merge(&seen.sight.owner);
+    let view = (hold != Some(Hold::OtherVcenter)).then_some(&seen.sight.owner);
+    if let Some(view) = view {
+        record.take_in(view);
     }
     let hosts = hosts(seen, &record);
     record.meet(&hosts.matches);
+    let ties = Ties::of(seen.pool, &record.entries, &hosts.matches, seen.looks);
+    if let Some(view) = view {
+        record.bury(view, |slot, entry| ties.outlives(slot, entry));
+        record.forget_gone(view);
+    }
+    record.remember(&ties);
     let mut plan = Plan {
         hold,
-        finished: finished(seen, &record, hold),
         record,
         hosts,
+        ties,
         ..Plan::default()
     };
+    if !seen.wish.paused {
+        plan.bury();
+    }
+    plan.finished = finished(seen, &plan.record, hold);
     plan.hand_over(seen);
     if hold.is_none() && !plan.finished {
         plan.skip_taken(seen);
+        plan.part();
         // Who cannot be heard asks for nothing.
         if seen.demand.held().is_none() {
             plan.scale(seen);
@@ -196,6 +226,9 @@ fn finished(seen: &Seen<'_>, record: &Record, hold: Option<Hold>) -> bool {
 /// What is to become of a slot, whatever the number of machines.
 fn course(entry: &VmStatus, machine: Option<&Machine>) -> Course {
     let leaving = entry.phase == DELETING;
+    if entry.leaving == GONE {
+        return Course::Going;
+    }
     let Some(machine) = machine else {
         return match (leaving, entry.moref.is_empty()) {
             (true, _) => Course::Remove,
@@ -262,15 +295,10 @@ const CONFLICTS: [Reason; 3] = [
     Reason::ConflictCompanion,
 ];
 
-/// Those that go first: never powered on, failed or out of sight; then the highest slots.
-fn victims(mut candidates: Vec<(i32, &VmStatus, Option<&Machine>)>, count: usize) -> BTreeSet<i32> {
-    let useful = |entry: &VmStatus, machine: Option<&Machine>| {
-        let failed = machine.is_none_or(|machine| machine.state == State::Failed);
-        entry.powered_on_once && !failed
-    };
-    candidates.sort_by_key(|(slot, entry, machine)| (useful(entry, *machine), -slot));
-    let chosen = candidates.into_iter().take(count);
-    chosen.map(|(slot, ..)| slot).collect()
+/// Whether a machine does what it was made for: it was on, is in sight, and did not fail.
+fn runs(entry: &VmStatus, machine: Option<&Machine>) -> bool {
+    let failed = machine.is_none_or(|machine| machine.state == State::Failed);
+    entry.powered_on_once && !failed
 }
 
 /// Whether machines of this state are powered on, as far as anybody can tell.
@@ -295,7 +323,9 @@ impl Plan {
             let seen = highest.map(|slot| slot.saturating_add(1));
             self.record.next_slot = written.max(seen);
         }
-        if !self.ensure.is_empty() || !self.delete.is_empty() || !self.agents.is_empty() {
+        let leave = !self.fence.is_empty() || !self.bury.is_empty();
+        let makes = !self.ensure.is_empty() || !self.agents.is_empty();
+        if leave || makes || !self.delete.is_empty() {
             let again = if self.asks_only_for_what(acted) {
                 AGAIN
             } else {
@@ -308,7 +338,10 @@ impl Plan {
 
     /// Whether all that this plan asks for was asked for by `acted`, too.
     fn asks_only_for_what(&self, acted: &Self) -> bool {
-        self.made().is_subset(&acted.made())
+        let within = |these: &[i32], those: &[i32]| these.iter().all(|slot| those.contains(slot));
+        let leave = within(&self.fence, &acted.fence) && within(&self.bury, &acted.bury);
+        leave
+            && self.made().is_subset(&acted.made())
             && self.removed().is_subset(&acted.removed())
             && self.welcomed().is_subset(&acted.welcomed())
     }
@@ -392,29 +425,39 @@ impl Plan {
             .iter()
             .map(|(slot, entry)| (*slot, entry, owner.machine(*slot)))
             .filter(|(slot, entry, machine)| {
-                matches!(
+                let stays = matches!(
                     seen.course(*slot, entry, *machine),
                     Course::Keep | Course::Make | Course::Prove
-                )
+                );
+                stays && entry.leaving.is_empty()
             })
             .collect();
         let have = counted.len();
-        // Machines that are going have their place until they are proved gone.
-        let room = seen.wish.max.map_or(usize::MAX, |max| {
-            let max = usize::try_from(max).unwrap_or_default();
-            max.saturating_sub(self.record.entries.len())
+        let free = counted.into_iter().filter(|(slot, entry, _)| {
+            // Those that are used are never too many: who uses them gives them back.
+            self.ties.standing(*slot, entry) == Standing::Free
         });
-        let needed = usize::try_from(seen.demand.needed()).unwrap_or_default();
-        let missing = needed.saturating_sub(have).min(room);
-        // A node is never taken from its cluster because of a number.
-        let free = counted
-            .into_iter()
-            .filter(|(_, entry, _)| !seen.pool.may_be_bound(entry));
+        // Nor is one that any Agent may be in.
+        let free = free.filter(|(_, entry, _)| !seen.pool.may_be_bound(entry));
+        let free = free.map(|(slot, entry, machine)| {
+            let worth = worth(runs(entry, machine), self.ties.sighting(slot));
+            (worth, slot)
+        });
         for slot in victims(free.collect(), have.saturating_sub(desired)) {
             if let Some(entry) = self.record.entries.get_mut(&slot) {
-                entry.phase = DELETING.into();
+                leaving::leave(entry, Cause::Surplus, self.ties.sighting(slot));
             }
         }
+        let needed = usize::try_from(seen.demand.needed()).unwrap_or_default();
+        let missing = self.take_back(needed.saturating_sub(have));
+        // Machines that are going have their place until they are proved gone.
+        let there = self.record.entries.values();
+        let there = there.filter(|entry| entry.leaving != GONE).count();
+        let room = seen.wish.max.map_or(usize::MAX, |max| {
+            let max = usize::try_from(max).unwrap_or_default();
+            max.saturating_sub(there)
+        });
+        let missing = missing.min(room);
         if let Some(folder) = creation(seen).filter(|_| missing > 0) {
             let naming = Naming {
                 hub_id: seen.hub_id,
@@ -429,6 +472,7 @@ impl Plan {
     /// Says what is to be done about each slot now, and when later.
     fn assign(&mut self, seen: &Seen<'_>) {
         let mut later = Later::default();
+        self.fence(seen, &mut later);
         let may_make = creation(seen).is_some();
         let may_remove = later.allows(seen.attempts.due(Work::Delete, None, seen.now));
         if let Some(checks) = seen.checks {
@@ -440,6 +484,8 @@ impl Plan {
             let due = |work| seen.attempts.due(work, told(machine, work), seen.now);
             match seen.course(*slot, entry, machine) {
                 Course::Keep | Course::Going => {}
+                // What leaves is not begun with any more.
+                Course::Make if !entry.leaving.is_empty() => {}
                 Course::Make => {
                     if may_make && later.allows(due(Work::Make(*slot))) {
                         self.ensure.push((*slot, entry.name.clone()));
@@ -463,7 +509,14 @@ fn told(machine: Option<&Machine>, work: Work) -> Option<&Fault> {
     let machine = machine.filter(|machine| match work {
         Work::Remove(_) => machine.exists(),
         Work::Agent(_) => false,
-        Work::Ensure | Work::Delete | Work::Make(_) | Work::Check => true,
+        Work::Ensure
+        | Work::Delete
+        | Work::Make(_)
+        | Work::Fence(_)
+        | Work::Bury(_)
+        | Work::Check
+        | Work::Keep
+        | Work::LetGo => true,
     });
     machine?.fault.as_ref()
 }

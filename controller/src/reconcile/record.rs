@@ -4,6 +4,7 @@ use crate::{
     agents::identity::{Identity, Matches},
     crd::{VMwareNodePoolTemplateStatus, VmStatus},
     driver::{Machine, MachineRef, Ownership, Power},
+    leaving::{course::GONE, ties::Ties},
     link::OwnerView,
 };
 use contract::identity::{MachineKey, machine_name, serial_number};
@@ -55,14 +56,37 @@ impl Record {
         }
     }
 
-    /// Takes in what is seen: machines that it does not know, and proofs that others are gone.
-    pub(crate) fn merge(&mut self, view: &OwnerView) {
+    /// Keeps, without their machines, those that are proved gone and whose Agent is still to go.
+    pub(super) fn bury(&mut self, view: &OwnerView, keeps: impl Fn(i32, &VmStatus) -> bool) {
         let gone = |slot: &i32| view.gone.contains(slot) && !view.machines.contains_key(slot);
-        self.entries.retain(|slot, _| !gone(slot));
+        for (slot, entry) in self.entries.iter_mut().filter(|(slot, _)| gone(slot)) {
+            if keeps(*slot, entry) {
+                entry.phase = DELETING.into();
+                entry.leaving = GONE.into();
+                entry.moref.clear();
+                entry.power_state.clear();
+                entry.folder.clear();
+            }
+        }
+    }
+
+    /// Takes in what is seen: machines that it does not know, and proofs that others are gone.
+    #[cfg(test)]
+    pub(crate) fn merge(&mut self, view: &OwnerView) {
+        self.take_in(view);
+        self.forget_gone(view);
+    }
+
+    /// Takes in machines that it does not know, and what is new of the others.
+    pub(super) fn take_in(&mut self, view: &OwnerView) {
         for (slot, machine) in &view.machines {
             let entry = self.entries.entry(*slot).or_default();
             entry.slot = Some(*slot);
             entry.see(machine);
+            // Somebody has brought it back: it is to go once more.
+            if machine.exists() && entry.leaving == GONE {
+                entry.leaving.clear();
+            }
         }
         self.hand_over(view);
         let highest = self.entries.keys().next_back().copied();
@@ -125,16 +149,32 @@ impl Record {
         }
     }
 
+    /// Forgets those that are proved gone, but for those that wait for their Agents.
+    pub(super) fn forget_gone(&mut self, view: &OwnerView) {
+        let gone = |slot: &i32| view.gone.contains(slot) && !view.machines.contains_key(slot);
+        self.entries
+            .retain(|slot, entry| !gone(slot) || entry.leaving == GONE);
+    }
+
+    /// Remembers of each machine what it will be asked for when nobody tells it any more.
+    pub(super) fn remember(&mut self, ties: &Ties) {
+        for (slot, entry) in &mut self.entries {
+            if let Some(agent) = ties.agents.get(slot) {
+                entry.agent_name.clone_from(&agent.name);
+                entry.was_bound |= agent.cluster.is_some();
+            }
+        }
+    }
+
     /// Whether slots were chosen to go of which the status does not say so. Until it does, a controller
     /// that starts anew would take what we switch off for something that happens from outside.
     pub(super) fn leaves_more_than(&self, status: &VMwareNodePoolTemplateStatus) -> bool {
+        let leaves = |entry: &&VmStatus| entry.phase == DELETING || !entry.leaving.is_empty();
+        let stage = |entry: &VmStatus| (entry.slot, entry.phase == DELETING);
         let entries = status.vm_status.iter();
-        let said: BTreeSet<_> = entries
-            .filter(|entry| entry.phase == DELETING)
-            .filter_map(|entry| entry.slot)
-            .collect();
-        let mut entries = self.entries.iter();
-        entries.any(|(slot, entry)| entry.phase == DELETING && !said.contains(slot))
+        let said: BTreeSet<_> = entries.filter(leaves).map(stage).collect();
+        let mut entries = self.entries.values();
+        entries.any(|entry| leaves(&entry) && !said.contains(&stage(entry)))
     }
 
     /// Gives out slots that were never given out before.
@@ -165,6 +205,12 @@ impl Record {
 // === impl VmStatus ===
 
 impl VmStatus {
+    /// It does not leave, or not any more.
+    pub(super) fn stay(&mut self) {
+        self.leaving.clear();
+        self.leaving_reason.clear();
+    }
+
     /// Takes in what is seen of the machine, but for phase and message.
     fn see(&mut self, machine: &Machine) {
         let take = |into: &mut String, seen: &String| {

@@ -74,6 +74,7 @@ pub(super) fn status(seen: &Seen<'_>, plan: &Plan) -> VMwareNodePoolTemplateStat
             old.adoption.clone()
         },
         vcenter_instance_uuid: vcenter.or_else(|| old.vcenter_instance_uuid.clone()),
+        secret_in_use: seen.secret_in_use.to_owned(),
         iso_uploaded: None,
         iso_path: iso_path.or(old.iso_path.as_ref()).cloned(),
         resource_utilization: room::estimate(seen.wish, seen.measurement, seen.taken)

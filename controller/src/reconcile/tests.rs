@@ -4,6 +4,7 @@ mod overload;
 mod partitions;
 mod pools;
 mod room;
+mod secrets;
 
 use crate::{
     crd::{ABANDON, PAUSED, VMwareNodePoolTemplateStatus as Status},

@@ -120,6 +120,8 @@ fn act(world: &mut World, method: &Method, path: &str, body: &Value) -> Reply {
         return written.map_or_else(|(code, reason)| failure(code, reason), |object| ok(&object));
     }
     match (method, path) {
+        // It is kept from the beginning, and stays.
+        (&Method::GET | &Method::PATCH, path) if path.contains("/secrets/") => ok(&secret()),
         (&Method::GET, path) if path.ends_with("/secrets") => list(1, &[secret()]),
         (&Method::GET, path) if path.ends_with("/vmwarenodepooltemplates") => {
             let all: Vec<_> = world.hub.templates.values().cloned().collect();
@@ -225,7 +227,10 @@ impl Watch {
 
 fn secret() -> Value {
     json!({
-        "metadata": {"name": "vsphere-credentials", "namespace": NAMESPACE, "resourceVersion": "1"},
+        "metadata": {
+            "name": "vsphere-credentials", "namespace": NAMESPACE, "resourceVersion": "1",
+            "finalizers": ["vmware.hcp.open-cluster-management.io/secret-in-use"],
+        },
         // `vc`, `p` and `u`.
         "data": {"server": "dmM=", "password": "cA==", "username": "dQ=="},
     })

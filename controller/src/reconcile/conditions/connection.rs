@@ -4,7 +4,10 @@ use super::{Holds, Verdict, by_fault, verdict};
 use crate::{
     link::Connection,
     reason::Reason,
-    reconcile::plan::{Hold, Plan, Seen},
+    reconcile::{
+        attempts::Work,
+        plan::{Hold, Plan, Seen},
+    },
 };
 
 pub(super) fn driver_connected(seen: &Seen<'_>) -> Verdict {
@@ -53,7 +56,7 @@ pub(super) fn vsphere_connected(seen: &Seen<'_>, plan: &Plan) -> Verdict {
             );
             verdict(type_, Holds::False, Reason::VCenterChanged, message)
         }
-        Connection::Live => verdict(type_, Holds::True, Reason::Connected, ""),
+        Connection::Live => connected(seen),
         Connection::Syncing => unknown(Reason::Syncing, "The machines are being read. Wait."),
         Connection::VcenterDown(Some(fault)) => by_fault(type_, Holds::False, fault),
         Connection::VcenterDown(None) | Connection::Starting => {
@@ -84,4 +87,17 @@ pub(super) fn vsphere_connected(seen: &Seen<'_>, plan: &Plan) -> Verdict {
             verdict(type_, Holds::False, Reason::CredentialsInvalid, message)
         }
     }
+}
+
+/// It is connected, and the Secret that it is connected by may be in danger.
+fn connected(seen: &Seen<'_>) -> Verdict {
+    let unkept = seen.attempts.fault(Work::Keep).map(|fault| {
+        let secret = &seen.wish.secret;
+        format!(
+            "The Secret {secret} can go while it is needed: {}.",
+            fault.message
+        )
+    });
+    let message = unkept.unwrap_or_default();
+    verdict("VSphereConnected", Holds::True, Reason::Connected, message)
 }

@@ -1,8 +1,10 @@
 //! The rules of a plan, as tables.
 
+mod leaving;
+
 use super::*;
 use crate::{
-    crd::AdoptionStatus,
+    crd::{AGENT_FINALIZER, AdoptionStatus},
     driver::{Ownership, Retry},
     fixtures::{fault, machine, world::World},
     hub::Sought,
@@ -230,6 +232,7 @@ fn nothing_is_done_where_something_holds() {
 /// An Agent of the machine of this slot.
 fn agent(world: &mut World, slot: i32, bound: bool) -> Arc<Agent> {
     let mut agent = Agent::default();
+    agent.meta.finalizers = vec![AGENT_FINALIZER.into()];
     agent.spec.cluster_deployment_name = bound.then(Default::default);
     agent.status.inventory.system_vendor.serial_number = world.entry(slot).serial_number.clone();
     Arc::new(agent)
@@ -242,7 +245,8 @@ fn a_node_is_never_removed_because_of_a_number() {
         world.wish.deleting = deleting;
         let (bound, free) = (agent(&mut world, 3, true), agent(&mut world, 2, false));
         world.pool.agents = Sought::Found(vec![bound, free]);
-        assert_eq!(world.steps(), (vec![], vec![1, 2]), "deleting: {deleting}");
+        assert_eq!(world.steps(), (vec![], vec![1]), "deleting: {deleting}");
+        assert_eq!(world.plan().fence, [2], "it has an Agent");
         world.pool.agents = Sought::Unreadable("forbidden".into());
         assert_eq!(world.steps(), (vec![], vec![]), "nobody could look");
     }

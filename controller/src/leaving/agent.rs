@@ -1,0 +1,314 @@
+//! Fences the Agent of a machine that leaves, looks at it again, deletes it and lets it go.
+//!
+//! Each write rests on a reading of this moment, and is refused by the API server if anybody wrote since.
+
+use super::{
+    course::{Burial, Look, burial},
+    release::{AgentView, Health, Sighting, standing},
+    ties::RESERVED,
+};
+use crate::{
+    context::CONTROLLER,
+    crd::{AGENT_FINALIZER, BINDING_LABEL, MANAGED_BY_LABEL},
+};
+use kube::{
+    Api, Client, ResourceExt as _,
+    api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions},
+    core::ApiResource,
+};
+use serde_json::{Map, Value, json};
+
+/// Labels that say whose an Agent is, and by which nobody selects.
+const MARKS: [&str; 2] = [MANAGED_BY_LABEL, BINDING_LABEL];
+/// What we may have chosen for the host, and is not taken back.
+const CHOICES: [&str; 2] = ["hostname", "installation_disk_id"];
+
+/// Why an Agent could not be dealt with.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It could not be read.
+    #[error("reading the Agent")]
+    Read(#[source] kube::Error),
+    /// It could not be changed.
+    #[error("changing the Agent")]
+    Write(#[source] kube::Error),
+    /// It could not be deleted.
+    #[error("deleting the Agent")]
+    Delete(#[source] kube::Error),
+    /// Somebody approves it again and again.
+    #[error("somebody approved the Agent again while its machine leaves")]
+    Approved,
+}
+
+/// Where an Agent is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Its namespace.
+    pub(crate) namespace: String,
+    /// Its name.
+    pub(crate) name: String,
+    /// Whether a live `AgentMachine` names it.
+    pub(crate) referred: bool,
+    /// Whether it was bound once.
+    pub(crate) was_bound: bool,
+}
+
+/// Withdraws the Agent, so that nobody takes it any more, and looks whether somebody was faster.
+pub(crate) async fn fence(client: &Client, place: &Place) -> Result<Look, Error> {
+    let agents = api(client, place);
+    let Some(agent) = read(&agents, place).await? else {
+        return Ok(Look::Clear);
+    };
+    if view(&agent).is_tied() {
+        return Ok(Look::Taken);
+    }
+    if is_offered(&agent) {
+        let params = PatchParams::apply(CONTROLLER).force();
+        let patch = Patch::Apply(withdrawn(&agent));
+        let written = agents.patch(&place.name, &params, &patch).await;
+        written.map_err(Error::Write)?;
+    }
+    match read(&agents, place).await? {
+        Some(agent) if view(&agent).is_tied() => Ok(Look::Taken),
+        Some(agent) if is_approved(&agent) => Err(Error::Approved),
+        Some(_) | None => Ok(Look::Clear),
+    }
+}
+
+/// Deletes the Agent of a machine that is gone, then lets it go.
+pub(crate) async fn bury(client: &Client, place: &Place) -> Result<(), Error> {
+    let agents = api(client, place);
+    // Once to delete it, once to let it go.
+    for _ in 0..2 {
+        let Some(agent) = read(&agents, place).await? else {
+            return Ok(());
+        };
+        let seen = view(&agent);
+        let sighting = Sighting::There(&seen);
+        match burial(
+            sighting,
+            standing(place.was_bound, sighting, place.referred),
+        ) {
+            Burial::Wait | Burial::Done => return Ok(()),
+            Burial::Delete => delete(&agents, &agent).await?,
+            Burial::LetGo => return unhold(&agents, &agent).await,
+        }
+    }
+    Ok(())
+}
+
+/// Takes our finalizer off the Agent, whatever becomes of its machine.
+pub(crate) async fn let_go(client: &Client, place: &Place) -> Result<(), Error> {
+    let agents = api(client, place);
+    match read(&agents, place).await? {
+        Some(agent) => unhold(&agents, &agent).await,
+        None => Ok(()),
+    }
+}
+
+fn api(client: &Client, place: &Place) -> Api<DynamicObject> {
+    Api::namespaced_with(client.clone(), &place.namespace, &kind())
+}
+
+fn kind() -> ApiResource {
+    ApiResource {
+        group: "agent-install.openshift.io".into(),
+        version: "v1beta1".into(),
+        api_version: "agent-install.openshift.io/v1beta1".into(),
+        kind: "Agent".into(),
+        plural: "agents".into(),
+    }
+}
+
+async fn read(agents: &Api<DynamicObject>, place: &Place) -> Result<Option<DynamicObject>, Error> {
+    agents.get_opt(&place.name).await.map_err(Error::Read)
+}
+
+async fn delete(agents: &Api<DynamicObject>, agent: &DynamicObject) -> Result<(), Error> {
+    let params = DeleteParams::default().preconditions(Preconditions {
+        uid: agent.uid(),
+        resource_version: agent.resource_version(),
+    });
+    match agents.delete(&agent.name_any(), &params).await {
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        deleted => deleted.map(drop).map_err(Error::Delete),
+    }
+}
+
+async fn unhold(agents: &Api<DynamicObject>, agent: &DynamicObject) -> Result<(), Error> {
+    let mut finalizers = agent.finalizers().to_vec();
+    finalizers.retain(|name| name != AGENT_FINALIZER);
+    if finalizers.len() == agent.finalizers().len() {
+        return Ok(());
+    }
+    let patch = Patch::Merge(json!({"metadata": {
+        "uid": agent.uid(),
+        "resourceVersion": agent.resource_version(),
+        "finalizers": finalizers,
+    }}));
+    let params = PatchParams::default();
+    match agents
+        .patch_metadata(&agent.name_any(), &params, &patch)
+        .await
+    {
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        written => written.map(drop).map_err(Error::Write),
+    }
+}
+
+fn is_approved(agent: &DynamicObject) -> bool {
+    agent.data["spec"]["approved"] == true
+}
+
+/// Somebody could take it: it is approved, or bears labels of ours by which it may be selected.
+fn is_offered(agent: &DynamicObject) -> bool {
+    let ours = ours(agent);
+    let labels = ours
+        .pointer("/f:metadata/f:labels")
+        .and_then(Value::as_object);
+    let mut labels = labels.into_iter().flat_map(Map::keys);
+    is_approved(agent) || labels.any(|field| !MARKS.contains(&field.trim_start_matches("f:")))
+}
+
+/// What we apply to an Agent that is not to be taken: no approval, and no label by which it is selected. What
+/// others have set stays.
+fn withdrawn(agent: &DynamicObject) -> Value {
+    let ours = ours(agent);
+    let has = |pointer: String| ours.pointer(&pointer).is_some();
+    let labels = MARKS.iter().filter_map(|mark| {
+        // In a pointer, a slash is written so.
+        let mine = has(format!(
+            "/f:metadata/f:labels/f:{}",
+            mark.replace('/', "~1")
+        ));
+        let value = agent.labels().get(*mark).filter(|_| mine)?;
+        Some(((*mark).to_owned(), Value::from(value.as_str())))
+    });
+    let choices = CHOICES.iter().filter_map(|field| {
+        let value = agent.data["spec"].get(*field)?;
+        has(format!("/f:spec/f:{field}")).then(|| ((*field).to_owned(), value.clone()))
+    });
+    let mut spec: Map<_, _> = choices.collect();
+    spec.insert("approved".into(), false.into());
+    json!({
+        "apiVersion": kind().api_version,
+        "kind": kind().kind,
+        "metadata": {
+            "name": agent.name_any(),
+            "namespace": agent.namespace(),
+            "uid": agent.uid(),
+            "resourceVersion": agent.resource_version(),
+            "labels": Value::Object(labels.collect()),
+            "finalizers": [AGENT_FINALIZER],
+        },
+        "spec": spec,
+    })
+}
+
+/// The fields that we have applied.
+fn ours(agent: &DynamicObject) -> &Value {
+    let managers = agent.managed_fields().iter();
+    let mut ours = managers.filter(|entry| {
+        entry.manager.as_deref() == Some(CONTROLLER) && entry.operation.as_deref() == Some("Apply")
+    });
+    let fields = ours.next().and_then(|entry| entry.fields_v1.as_ref());
+    fields.map_or(&Value::Null, |fields| &fields.0)
+}
+
+/// The Agent, as far as it matters for leaving.
+fn view(agent: &DynamicObject) -> AgentView {
+    let text = |pointer: &str| {
+        let value = agent.data.pointer(pointer).and_then(Value::as_str);
+        value.map(ToOwned::to_owned)
+    };
+    let state = text("/status/debugInfo/state").unwrap_or_default();
+    let cluster = agent.data.pointer("/spec/clusterDeploymentName");
+    AgentView {
+        namespace: agent.namespace().unwrap_or_default(),
+        name: agent.name_any(),
+        uid: agent.uid().unwrap_or_default(),
+        cluster: cluster
+            .filter(|cluster| !cluster.is_null())
+            .map(|_| text("/spec/clusterDeploymentName/name").unwrap_or_default()),
+        reserved_by: agent.labels().get(RESERVED).cloned(),
+        leaving: agent.metadata.deletion_timestamp.is_some(),
+        held: agent
+            .finalizers()
+            .iter()
+            .any(|name| name == AGENT_FINALIZER),
+        health: Health::of(&state),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An Agent on which we have applied these labels and spec, beside a label of somebody else.
+    fn agent(labels: &Value, spec: &Value) -> DynamicObject {
+        let fields = |object: &Value| {
+            let keys = object.as_object().unwrap().keys();
+            keys.map(|key| (format!("f:{key}"), json!({})))
+                .collect::<Map<_, _>>()
+        };
+        let mut all = labels.clone();
+        all["theirs"] = "x".into();
+        serde_json::from_value(json!({
+            "apiVersion": "agent-install.openshift.io/v1beta1", "kind": "Agent",
+            "metadata": {
+                "name": "agent-1", "namespace": "agents", "uid": "uid-1", "resourceVersion": "7",
+                "labels": all, "finalizers": ["theirs", AGENT_FINALIZER],
+                "managedFields": [{
+                    "manager": CONTROLLER, "operation": "Apply", "fieldsType": "FieldsV1",
+                    "fieldsV1": {
+                        "f:metadata": {"f:labels": fields(labels)}, "f:spec": fields(spec),
+                    },
+                }],
+            },
+            "spec": spec,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_withdrawn_agent_keeps_its_marks_and_what_was_chosen_for_its_host() {
+        let labels = json!({"zone": "a", MANAGED_BY_LABEL: "pool"});
+        let agent = agent(&labels, &json!({"approved": true, "hostname": "pool-n01"}));
+        assert!(is_offered(&agent));
+        let body = withdrawn(&agent);
+        assert_eq!(
+            body["metadata"],
+            json!({
+                "name": "agent-1", "namespace": "agents", "uid": "uid-1", "resourceVersion": "7",
+                "labels": {MANAGED_BY_LABEL: "pool"}, "finalizers": [AGENT_FINALIZER],
+            })
+        );
+        assert_eq!(
+            body["spec"],
+            json!({"approved": false, "hostname": "pool-n01"})
+        );
+    }
+
+    #[test]
+    fn an_agent_is_offered_until_it_is_neither_approved_nor_labelled_by_us() {
+        let (marked, labelled) = (json!({MANAGED_BY_LABEL: "pool"}), json!({"zone": "a"}));
+        for (labels, approved, expected) in [
+            (&marked, true, true),
+            (&labelled, false, true),
+            (&marked, false, false),
+        ] {
+            let agent = agent(labels, &json!({"approved": approved}));
+            assert_eq!(is_offered(&agent), expected, "{labels} {approved}");
+        }
+    }
+
+    #[test]
+    fn a_cluster_without_a_name_is_a_cluster() {
+        let mut seen = agent(&json!({}), &json!({"clusterDeploymentName": {}}));
+        assert!(view(&seen).is_tied());
+        seen.data["spec"]["clusterDeploymentName"] = Value::Null;
+        assert!(!view(&seen).is_tied());
+        seen.labels_mut().insert(RESERVED.into(), "m".into());
+        assert!(view(&seen).is_tied());
+    }
+}

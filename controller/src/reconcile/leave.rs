@@ -1,0 +1,101 @@
+//! Fences, deletes and lets go the Agents of machines that leave.
+
+use super::{Error, Work, attempts::Work as Task, memory::Memory, plan::Plan};
+use crate::{
+    driver::{Driver, Fault, Kind, Retry},
+    leaving::agent::{self, Place},
+    wish::Ending,
+};
+use futures::{StreamExt as _, stream};
+
+/// Agents that are dealt with at the same time.
+const AT_ONCE: usize = 8;
+
+/// Fences the Agents of machines that have begun to leave, and notes what was found then.
+pub(super) async fn fence<D: Driver>(work: &Work<'_, D>, plan: &Plan, memory: &mut Memory) {
+    let client = &work.ctx.client;
+    let places = places(plan, &plan.fence);
+    let looks = stream::iter(places)
+        .map(async |(slot, place)| (slot, agent::fence(client, &place).await))
+        .buffer_unordered(AT_ONCE);
+    for (slot, look) in looks.collect::<Vec<_>>().await {
+        match look {
+            Ok(look) => {
+                memory.attempts.succeeded(Task::Fence(slot));
+                memory.looks.insert(slot, look);
+            }
+            Err(error) => failed(work, memory, Task::Fence(slot), error),
+        }
+    }
+}
+
+/// Deletes the Agents of machines that are gone, and lets them go.
+pub(super) async fn bury<D: Driver>(work: &Work<'_, D>, plan: &Plan, memory: &mut Memory) {
+    let client = &work.ctx.client;
+    let places = places(plan, &plan.bury);
+    let buried = stream::iter(places)
+        .map(async |(slot, place)| (slot, agent::bury(client, &place).await))
+        .buffer_unordered(AT_ONCE);
+    for (slot, buried) in buried.collect::<Vec<_>>().await {
+        match buried {
+            // What became of it is told by the watch.
+            Ok(()) => memory
+                .attempts
+                .note(Task::Bury(slot), None, (work.ctx.now)()),
+            Err(error) => failed(work, memory, Task::Bury(slot), error),
+        }
+    }
+}
+
+/// Lets go of each Agent whose machine stays when the template goes.
+pub(super) async fn let_agents_go<D: Driver>(work: &Work<'_, D>, plan: &Plan) -> Result<(), Error> {
+    for agent in plan.ties.agents.values().filter(|agent| agent.held) {
+        let place = Place {
+            namespace: agent.namespace.clone(),
+            name: agent.name.clone(),
+            referred: false,
+            was_bound: false,
+        };
+        match agent::let_go(&work.ctx.client, &place).await {
+            // Who abandons a template wants it gone.
+            Err(error) if work.wish.ending == Ending::Abandon => drop(fault(error)),
+            gone => gone.map_err(Error::LetAgentGo)?,
+        }
+    }
+    Ok(())
+}
+
+/// Where the Agents of these machines are.
+fn places(plan: &Plan, slots: &[i32]) -> Vec<(i32, Place)> {
+    let place = |slot: &i32| {
+        let agent = plan.ties.agents.get(slot)?;
+        let entry = plan.record.entries.get(slot)?;
+        let place = Place {
+            namespace: agent.namespace.clone(),
+            name: agent.name.clone(),
+            referred: plan.ties.referred.contains(&agent.name),
+            was_bound: entry.was_bound,
+        };
+        Some((*slot, place))
+    };
+    slots.iter().filter_map(place).collect()
+}
+
+fn failed<D: Driver>(work: &Work<'_, D>, memory: &mut Memory, task: Task, error: agent::Error) {
+    let fault = fault(error);
+    work.ctx.metrics.fault(fault.word);
+    memory.attempts.note(task, Some(fault), (work.ctx.now)());
+}
+
+/// The error as a fault, which is logged.
+fn fault(error: agent::Error) -> Fault {
+    let problem = format!("{:#}", anyhow::Error::new(error));
+    tracing::warn!(problem, "An Agent could not be withdrawn");
+    Fault {
+        word: "AgentNotWithdrawn",
+        message: format!("{problem}. Let the controller get, patch and delete Agents"),
+        retry: Retry::Backoff,
+        after: None,
+        kind: Kind::Other,
+    }
+}

@@ -1,0 +1,198 @@
+//! Machines with Agents, on their way out.
+
+use super::*;
+use crate::leaving::{
+    course::Look,
+    release::{
+        AgentView, Health,
+        tests::{agent, bound},
+    },
+};
+use crate::{crd::AGENT_FINALIZER, kinds::agent::ClusterDeploymentName};
+
+/// The Agent of a machine, as it is told.
+fn told(slot: i32, view: &AgentView) -> Arc<Agent> {
+    let mut agent = Agent::default();
+    agent.meta.name = name(slot);
+    agent.meta.namespace.clone_from(&view.namespace);
+    agent.meta.deleting = view.leaving;
+    agent.meta.finalizers = vec![AGENT_FINALIZER.into()];
+    let cluster = view.cluster.is_some();
+    agent.spec.cluster_deployment_name = cluster.then(Default::default);
+    let disconnected = view.health == Health::Disconnected;
+    agent.status.debug_info.state = if disconnected { "disconnected" } else { "" }.into();
+    Arc::new(agent)
+}
+
+fn name(slot: i32) -> String {
+    format!("agent-{slot}")
+}
+
+/// So many machines are wanted, and these have Agents.
+fn world(replicas: i32, agents: &[(i32, AgentView)]) -> World {
+    let slots: Vec<_> = agents.iter().map(|(slot, _)| *slot).collect();
+    let mut world = World::new(replicas, &running(&slots));
+    for slot in slots {
+        world.entry(slot).agent_name = name(slot);
+    }
+    world.tell(agents);
+    world
+}
+
+impl World {
+    /// These Agents are there, and no others.
+    fn tell(&mut self, agents: &[(i32, AgentView)]) {
+        let agents = agents.iter().map(|(slot, view)| told(*slot, view));
+        self.pool.agents = Sought::Found(agents.collect());
+    }
+
+    /// What was planned was written down.
+    fn write_down(&mut self) {
+        self.status.vm_status = self.plan().record.entries.into_values().collect();
+    }
+
+    fn found(mut self, slot: i32, look: Look) -> Self {
+        self.write_down();
+        self.looks.insert(slot, look);
+        self
+    }
+}
+
+fn released() -> World {
+    let mut world = world(1, &[(1, agent())]);
+    world.entry(1).was_bound = true;
+    world
+}
+
+#[test]
+fn machines_of_a_cluster_are_never_too_many() {
+    let mut all_bound = world(1, &[(1, bound()), (2, bound()), (3, bound())]);
+    assert_eq!(all_bound.steps(), (vec![], vec![]));
+    assert!(all_bound.plan().fence.is_empty());
+    all_bound.tell(&[(1, bound()), (2, agent()), (3, bound())]);
+    assert_eq!(all_bound.plan().fence, [2]);
+}
+
+#[test]
+fn nobody_is_chosen_while_agents_cannot_be_looked_at() {
+    let mut world = World::new(0, &running(&[1, 2]));
+    world.pool.agents = Sought::Unreadable("forbidden".into());
+    assert_eq!(world.steps(), (vec![], vec![]));
+    let world = world.deleting();
+    assert_eq!(world.steps(), (vec![], vec![]));
+    assert!(!world.plan().finished);
+}
+
+#[test]
+fn those_that_are_unwell_are_fenced_before_those_that_are_ready() {
+    let unwell = AgentView {
+        health: Health::Disconnected,
+        ..agent()
+    };
+    let world = world(2, &[(1, unwell), (2, agent()), (3, agent())]);
+    let plan = world.plan();
+    assert_eq!((plan.fence, plan.delete), (vec![1], vec![]));
+    assert!(plan.record.leaves_more_than(&world.status), "written first");
+}
+
+#[test]
+fn a_machine_goes_when_its_fence_stands_and_stays_when_somebody_was_faster() {
+    let surplus = || world(0, &[(1, agent())]);
+    assert_eq!(surplus().found(1, Look::Clear).steps(), (vec![], vec![1]));
+    let taken = surplus().found(1, Look::Taken);
+    let plan = taken.plan();
+    assert_eq!(plan.delete, vec![]);
+}
+
+#[test]
+fn a_machine_that_is_bound_while_it_is_fenced_stays() {
+    let mut world = world(0, &[(1, agent())]).found(1, Look::Clear);
+    world.tell(&[(1, bound())]);
+    let plan = world.plan();
+    assert_eq!((plan.delete, plan.fence), (vec![], vec![]));
+    assert_eq!(plan.record.entries[&1].leaving, "");
+    assert!(plan.record.entries[&1].was_bound);
+}
+
+#[test]
+fn a_machine_that_was_given_back_leaves_whatever_the_number_and_is_replaced() {
+    let world = released();
+    let plan = world.plan();
+    assert_eq!(plan.fence, [1]);
+    assert_eq!(plan.record.entries[&1].leaving_reason, "Released");
+    assert_eq!(world.steps().0, [2]);
+    let world = released().found(1, Look::Clear);
+    assert_eq!(world.steps().1, [1]);
+}
+
+#[test]
+fn what_has_only_begun_to_leave_is_kept_when_more_are_wanted_again() {
+    let mut world = world(0, &[(1, agent())]);
+    world.write_down();
+    world.wish.mode = Mode::Test { replicas: 1 };
+    let plan = world.plan();
+    assert_eq!(plan.record.entries[&1].leaving, "");
+    assert_eq!((plan.ensure, plan.fence), (vec![], vec![]));
+}
+
+#[test]
+fn a_machine_that_is_gone_keeps_its_place_in_the_record_until_its_agent_has_gone() {
+    let mut world = world(1, &[(1, agent())]);
+    world.sight.owner.machines.clear();
+    world.sight.owner.gone.insert(1);
+    let plan = world.plan();
+    assert_eq!(plan.bury, [1]);
+    let entry = &plan.record.entries[&1];
+    assert_eq!(
+        (&*entry.leaving, &*entry.phase, &*entry.moref),
+        (GONE, DELETING, "")
+    );
+    assert_eq!(
+        world.steps(),
+        (vec![2], vec![]),
+        "nobody is asked about it again"
+    );
+
+    world.write_down();
+    world.sight.owner.gone.clear();
+    world.tell(&[]);
+    assert!(!world.plan().record.entries.contains_key(&1));
+}
+
+#[test]
+fn the_agent_of_a_node_that_lost_its_machine_waits_for_cluster_api() {
+    let mut world = world(0, &[(1, bound())]).deleting();
+    world.sight.owner.machines.clear();
+    world.sight.owner.gone.insert(1);
+    let plan = world.plan();
+    assert_eq!((plan.bury, plan.finished), (vec![], false));
+}
+
+#[test]
+fn a_worker_holds_the_template_that_is_deleted() {
+    let world = world(0, &[(1, bound()), (2, agent())]).deleting();
+    let plan = world.plan();
+    assert_eq!(
+        (plan.fence, plan.delete, plan.finished),
+        (vec![2], vec![], false)
+    );
+}
+
+#[test]
+fn a_worker_that_the_status_does_not_know_any_more_stays() {
+    let mut world = world(0, &[(1, bound())]);
+    world.pool.agents = Sought::Found(vec![agent_of(&mut world, 1)]);
+    world.status.vm_status.clear();
+    let plan = world.plan();
+    assert_eq!((plan.delete, plan.fence), (vec![], vec![]));
+    assert!(plan.record.entries[&1].was_bound, "it is known again");
+}
+
+/// An Agent that is known by its serial number alone, and is bound.
+fn agent_of(world: &mut World, slot: i32) -> Arc<Agent> {
+    let mut agent = Agent::default();
+    agent.meta.name = name(slot);
+    agent.spec.cluster_deployment_name = Some(ClusterDeploymentName::default());
+    agent.status.inventory.system_vendor.serial_number = world.entry(slot).serial_number.clone();
+    Arc::new(agent)
+}
