@@ -33,7 +33,8 @@ pub(super) async fn act<D: Driver>(
         caller: &work.ctx.caller,
         vcenter: &vcenter.name,
     };
-    hand_over(work, on, plan, memory).await;
+    // Boxed, as it is seldom done: a reconciliation without it stays small.
+    Box::pin(hand_over(work, on, plan, memory)).await;
     delete(work, on, plan, memory).await;
     ensure(work, on, plan, memory).await;
     agents::apply(work, plan, memory).await;
