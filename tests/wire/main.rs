@@ -8,6 +8,7 @@
 )]
 
 mod adoption;
+mod agents;
 mod callers;
 mod catalogue;
 mod crashes;

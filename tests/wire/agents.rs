@@ -1,0 +1,186 @@
+//! The Agents of a node pool's machines are found and approved, and those of others left alone.
+
+use kube::ResourceExt as _;
+use kube::api::{
+    Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams,
+};
+use lab::Lab;
+use lab::agents::{Agents, Cast, Pool, product_uuid, serial_number};
+use serde_json::{Value, json};
+
+use crate::hub::{Hub, POOL};
+use crate::zone::PATIENCE;
+
+const MANAGED_BY: &str = "vmware.hcp.open-cluster-management.io/managed-by";
+const FINALIZER: &str = "vmware.hcp.open-cluster-management.io/agent-vm-cleanup";
+/// A host that is in no machine of ours.
+const STRANGER: &str = "7ad17814-c27b-5f31-9b1a-dbfa81a6f66f";
+
+/// A node pool with its template.
+struct Stage {
+    hub: Hub,
+    pool: Pool,
+}
+
+// === impl Stage ===
+
+impl Stage {
+    async fn start(replicas: u32) -> Self {
+        let hub = Hub::of(Lab::builder().node_pools()).await;
+        let pool = Pool::new(&hub.lab, POOL);
+        pool.prepare(&hub.lab).await.unwrap();
+        hub.lab.apply(&pool.node_pool(replicas)).await.unwrap();
+        hub.lab.apply(&pool.template(&hub.lab)).await.unwrap();
+        Self { hub, pool }
+    }
+
+    fn agents(&self) -> Api<DynamicObject> {
+        let kind = GroupVersionKind::gvk("agent-install.openshift.io", "v1beta1", "Agent");
+        let client = self.hub.lab.client().unwrap();
+        Api::namespaced_with(client, &self.pool.agents, &ApiResource::from_gvk(&kind))
+    }
+
+    /// Registers a host by hand, as the installer would.
+    async fn register(&self, name: &str, serial: &str, more: &Value) {
+        let mut agent = json!({
+            "apiVersion": "agent-install.openshift.io/v1beta1",
+            "kind": "Agent",
+            "metadata": {"name": name, "labels": {"theirs": "x"}},
+            "spec": {"approved": false, "role": ""},
+        });
+        let spec = agent["spec"].as_object_mut().unwrap();
+        spec.extend(more.as_object().unwrap().clone());
+        let agent = serde_json::from_value(agent).unwrap();
+        let agents = self.agents();
+        agents.create(&PostParams::default(), &agent).await.unwrap();
+        let status = json!({"status": {
+            "debugInfo": {"state": "known-unbound"},
+            "inventory": {
+                "systemVendor": {"serialNumber": serial, "virtual": true},
+                "disks": [{"id": "/dev/disk/by-id/wwn-1", "hctl": "0:0:0:0",
+                           "installationEligibility": {"eligible": true}}],
+            },
+        }});
+        let by = PatchParams::default();
+        let patch = Patch::Merge(&status);
+        agents.patch_status(name, &by, &patch).await.unwrap();
+    }
+
+    /// The Agent once it looks so.
+    async fn agent(&self, name: &str, so: impl Fn(&DynamicObject) -> bool) -> DynamicObject {
+        let so = |agent: Option<&DynamicObject>| agent.is_some_and(&so);
+        let seen = lab::wait_for(self.agents(), name, PATIENCE, so).await;
+        seen.unwrap().unwrap()
+    }
+
+    /// Waits until a machine of the status looks so.
+    async fn entry(&self, machine: &str, so: impl Fn(&Value) -> bool) {
+        let so = |template: Option<&Value>| {
+            let listed = template.and_then(|it| it["status"]["vmStatus"].as_array());
+            let mut found = listed.into_iter().flatten();
+            found.any(|it| it["name"] == machine && so(it))
+        };
+        let waited = self.hub.lab.wait_for_template(POOL, PATIENCE, so).await;
+        if let Err(error) = waited {
+            let shown = self
+                .hub
+                .kubectl_output(&["get", "vmtemplate", POOL, "-o", "yaml"]);
+            panic!("{machine}: {error}: {}", shown.await);
+        }
+    }
+
+    /// Waits until so many machines are on, and tells their UUIDs.
+    async fn uuids(&self, count: usize) -> Vec<String> {
+        self.hub.ready(count).await;
+        let machines = self.hub.machines().await;
+        machines.into_iter().map(|machine| machine.uuid).collect()
+    }
+}
+
+fn is_approved(agent: &DynamicObject) -> bool {
+    agent.data["spec"]["approved"] == true
+}
+
+#[tokio::test]
+async fn the_machines_of_a_node_pool_become_nodes() {
+    let stage = Stage::start(2).await;
+    let cast = Agents::start(&stage.hub.lab, Cast::default())
+        .await
+        .unwrap();
+    let joined =
+        |template: Option<&Value>| template.is_some_and(|it| it["status"]["joinedReplicas"] == 2);
+    let waited = stage
+        .hub
+        .lab
+        .wait_for_template(POOL, PATIENCE, joined)
+        .await;
+    if let Err(error) = waited {
+        let shown = stage
+            .hub
+            .kubectl_output(&["get", "vmtemplate", POOL, "-o", "yaml"]);
+        panic!("no nodes: {error}: {}", shown.await);
+    }
+    for machine in stage.hub.machines().await {
+        let agent = stage.agent(&product_uuid(&machine.uuid), is_approved).await;
+        assert_eq!(agent.data["spec"]["hostname"], machine.name);
+        assert_eq!(agent.labels()["pool"], POOL);
+        assert_eq!(agent.labels()[MANAGED_BY], POOL);
+        assert!(agent.finalizers().contains(&FINALIZER.to_owned()));
+        let name = agent.name_any();
+        let so = |it: &Value| it["agentName"] == *name && it["phase"] == "Joined";
+        stage.entry(&machine.name, so).await;
+    }
+    drop(cast);
+}
+
+#[tokio::test]
+async fn what_others_have_set_of_an_agent_stays_and_hosts_of_others_are_left_alone() {
+    let stage = Stage::start(2).await;
+    let uuids = stage.uuids(2).await;
+    let (first, second) = (product_uuid(&uuids[0]), product_uuid(&uuids[1]));
+    // A host of others, one that contradicts itself, and one that a user has named.
+    stage.register(STRANGER, "VMware-7a d1", &json!({})).await;
+    stage
+        .register(&first, &serial_number(&uuids[1]), &json!({}))
+        .await;
+    let named = json!({"hostname": "mine"});
+    stage
+        .register(&second, &serial_number(&uuids[1]), &named)
+        .await;
+
+    let agent = stage.agent(&second, is_approved).await;
+    assert_eq!(agent.data["spec"]["hostname"], "mine");
+    assert_eq!(
+        agent.data["spec"]["installation_disk_id"],
+        "/dev/disk/by-id/wwn-1"
+    );
+    assert_eq!(
+        (&*agent.labels()["theirs"], &*agent.labels()["pool"]),
+        ("x", POOL)
+    );
+
+    let contradicted = |it: &Value| {
+        let message = it["message"].as_str().unwrap_or_default();
+        message.starts_with("Contradicted") && it["phase"] == "WaitingForAgent"
+    };
+    stage.entry("pool-n01", contradicted).await;
+    for name in [STRANGER, &*first] {
+        let agent = stage.agent(name, |_| true).await;
+        assert!(!is_approved(&agent), "{name}");
+        assert_eq!(agent.labels().len(), 1, "{name}");
+        assert!(agent.finalizers().is_empty(), "{name}");
+    }
+
+    // Who takes an approval back has a reason.
+    let back = json!({"spec": {"approved": false}});
+    let by = PatchParams::default();
+    let patch = Patch::Merge(&back);
+    stage.agents().patch(&second, &by, &patch).await.unwrap();
+    let told = |it: &Value| {
+        let message = it["message"].as_str().unwrap_or_default();
+        message.contains("took its approval back")
+    };
+    stage.entry("pool-n02", told).await;
+    let agent = stage.agent(&second, |_| true).await;
+    assert!(!is_approved(&agent));
+}
