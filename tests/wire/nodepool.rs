@@ -63,7 +63,10 @@ impl NodePool {
         };
         match tokio::time::timeout(PATIENCE, look).await {
             Ok(agents) => agents.unwrap(),
-            Err(_) => panic!("{what}: {:?}", api.list(&ListParams::default()).await),
+            Err(elapsed) => panic!(
+                "{what}, {elapsed}: {:?}",
+                api.list(&ListParams::default()).await
+            ),
         }
     }
 

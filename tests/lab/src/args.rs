@@ -83,7 +83,7 @@ pub(crate) struct Demo {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(3..=1000))]
     pub(crate) replicas: u32,
     /// How the template works.
-    #[arg(long, value_enum, default_value = "test")]
+    #[arg(long, value_enum, default_value = "all")]
     pub(crate) mode: Mode,
     /// A folder with CRDs of HyperShift, the assisted installer and Cluster API instead of the lab's
     /// own.
