@@ -170,17 +170,4 @@ async fn what_others_have_set_of_an_agent_stays_and_hosts_of_others_are_left_alo
         assert_eq!(agent.labels().len(), 1, "{name}");
         assert!(agent.finalizers().is_empty(), "{name}");
     }
-
-    // Who takes an approval back has a reason.
-    let back = json!({"spec": {"approved": false}});
-    let by = PatchParams::default();
-    let patch = Patch::Merge(&back);
-    stage.agents().patch(&second, &by, &patch).await.unwrap();
-    let told = |it: &Value| {
-        let message = it["message"].as_str().unwrap_or_default();
-        message.contains("took its approval back")
-    };
-    stage.entry("pool-n02", told).await;
-    let agent = stage.agent(&second, |_| true).await;
-    assert!(!is_approved(&agent));
 }
