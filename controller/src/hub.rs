@@ -138,7 +138,8 @@ impl Hub {
             replicas: plane.map_or(Sought::Absent, |plane| self.replicas(plane, name)),
             agent_machines: of_machines(hosts, &machines),
             machines,
-            agents: self.agents.lock().many(places.agents.as_deref(), |_| true),
+            // Of the whole hub: a machine whose Agent is elsewhere is not one without an Agent.
+            agents: self.agents.lock().many(None, |_| true),
             elder: elder(&self.rivals(namespace, name), &wish.owner.uid),
             node_pool,
             places,

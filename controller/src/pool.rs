@@ -27,7 +27,7 @@ pub struct Pool {
     pub machines: Sought<Vec<Arc<Machine>>>,
     /// The hosts of these machines, wanted or had.
     pub agent_machines: Sought<Vec<Arc<AgentMachine>>>,
-    /// All Agents where those of the pool are; all of the hub if that is not known.
+    /// All Agents of the hub. Only those where the pool's are may be set.
     pub agents: Sought<Vec<Arc<Agent>>>,
     /// An older template of the same node pool.
     pub elder: Option<String>,

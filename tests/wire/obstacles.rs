@@ -32,7 +32,13 @@ async fn a_secret_that_goes_is_told_and_takes_no_machine_with_it() {
         .await;
     hub.credentials(&json!({})).await;
     hub.ready(1).await;
-    hub.kubectl(&["delete", "secret", CREDENTIALS]).await;
+    // It is kept while it is needed, until somebody takes it by force.
+    hub.kubectl(&["delete", "secret", CREDENTIALS, "--wait=false"])
+        .await;
+    hub.condition("VSphereConnected", "True", "Connected").await;
+    let force = r#"{"metadata": {"finalizers": null}}"#;
+    hub.kubectl(&["patch", "secret", CREDENTIALS, "--type=merge", "-p", force])
+        .await;
     hub.condition("VSphereConnected", "False", "CredentialsNotFound")
         .await;
     // Without a way to vCenter nothing can be proved to be gone, and so the template stays.

@@ -77,11 +77,12 @@ pub(super) fn decisions(
         let machine = seen.sight.owner.machine(*slot)?;
         // Only for a machine that vCenter shows with our mark does anybody vouch.
         let ours = machine.exists() && machine.ownership == Ownership::Ours;
+        let here = seen.pool.places.agents.as_ref() == Some(&agent.meta.namespace);
         let host = Host {
             name: &entry.name,
             was_bound: entry.was_bound,
         };
-        (ours && entry.phase != DELETING && entry.leaving.is_empty() && entry.leaving.is_empty())
+        (ours && here && entry.phase != DELETING && entry.leaving.is_empty())
             .then(|| (*slot, approval::decide(agent, host, &wish)))
     };
     matches.same.iter().filter_map(decide).collect()
@@ -92,6 +93,10 @@ fn wish<'a>(seen: &Seen<'a>) -> Option<approval::Wish<'a>> {
     let Mode::NodePool { name, .. } = &seen.wish.mode else {
         return None;
     };
+    // What is to go is offered to nobody.
+    if seen.wish.deleting {
+        return None;
+    }
     let pool = seen.pool;
     let node_pool = pool.node_pool.found().filter(|it| !it.meta.deleting)?;
     let agents = node_pool.spec.platform.agent.as_ref();
@@ -129,8 +134,12 @@ impl Hosts {
             .decisions
             .get(&slot)
             .map(|decision| &*decision.problems);
+        // What keeps a host from being taken matters more than that it was not taken yet.
+        let agent = self.matches.same.get(&slot);
+        let taken = agent.is_some_and(|agent| agent.is_bound());
         let unfit = phase::unfit(problems.unwrap_or_default());
-        if let Some(message) = doubt.or(unfit.filter(|_| stage.message.is_empty())) {
+        let unfit = unfit.filter(|_| !taken || stage.message.is_empty());
+        if let Some(message) = doubt.or(unfit) {
             stage.message = message;
         }
         Some(stage)

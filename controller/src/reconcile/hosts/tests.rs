@@ -4,8 +4,8 @@ use crate::{
     crd::VMwareNodePoolTemplateStatus,
     driver::{Power, State},
     fixtures::world::World,
-    kinds::agent::AgentSpec,
     kinds::node_pool::{AgentPlatform, NodePool},
+    kinds::{Ours, agent::AgentSpec},
     link::Connection,
     reconcile::{
         attempts::Work,
@@ -225,6 +225,16 @@ fn what_cannot_be_set_right_by_labels_is_told() {
     let (phase, message) = told(&with(world, vec![agent]));
     assert_eq!(phase, "Known");
     assert!(message.starts_with("AgentUnfit: "), "{message}");
+}
+
+#[test]
+fn an_approval_that_was_taken_back_is_told_though_the_host_is_not_valid_yet() {
+    let mut world = world(&[1]);
+    let mut agent = agent(&mut world, 1, "insufficient-unbound");
+    agent.meta.ours = Some(Ours::default());
+    let (phase, message) = told(&with(world, vec![agent]));
+    assert_eq!(phase, "Insufficient");
+    assert!(message.contains("took its approval back"), "{message}");
 }
 
 #[test]
