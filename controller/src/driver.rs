@@ -82,6 +82,13 @@ pub trait Driver: Send + Sync + 'static {
         machines: &[MachineRef],
     ) -> impl Future<Output = Result<Vec<Answer>, Fault>> + Send;
 
+    /// Finds out whether machines that are out of sight are gone, and removes none that is there after all.
+    fn prove(
+        &self,
+        on: On<'_>,
+        machines: &[MachineRef],
+    ) -> impl Future<Output = Result<Vec<Answer>, Fault>> + Send;
+
     /// Makes machines that exist the owner's, or says what that would change.
     fn adopt(
         &self,

@@ -259,6 +259,27 @@ impl Driver for FakeDriver {
         Ok(wanted.identities.iter().map(answer).collect())
     }
 
+    async fn prove(&self, on: On<'_>, machines: &[MachineRef]) -> Result<Vec<Answer>, Fault> {
+        let slots: Vec<_> = machines.iter().map(|machine| machine.key.slot).collect();
+        let world = self.enter(on.vcenter, format!("prove {slots:?}"))?;
+        if let Some(fault) = &world.refusal {
+            return Err(fault.clone());
+        }
+        let gone = |key: &MachineKey| Machine {
+            state: State::Gone,
+            ..blank(key, "")
+        };
+        let answer = |machine: &MachineRef| Answer {
+            machine: world
+                .machines
+                .get(&machine.key)
+                .cloned()
+                .unwrap_or_else(|| gone(&machine.key)),
+            fault: None,
+        };
+        Ok(machines.iter().map(answer).collect())
+    }
+
     async fn delete(&self, on: On<'_>, machines: &[MachineRef]) -> Result<Vec<Answer>, Fault> {
         let slots: Vec<_> = machines.iter().map(|machine| machine.key.slot).collect();
         let mut world = self.enter(on.vcenter, format!("delete {slots:?}"))?;

@@ -163,6 +163,26 @@ impl<W: Wire> GrpcDriver<W> {
     fn isos(&self) -> IsosClient<W> {
         IsosClient::new(self.0.clone()).max_decoding_message_size(MESSAGE)
     }
+
+    /// Has machines removed, or only says what that would do.
+    async fn remove(
+        &self,
+        on: On<'_>,
+        machines: &[MachineRef],
+        validate_only: bool,
+    ) -> Result<Vec<Answer>, Fault> {
+        let request = pb::DeleteVirtualMachinesRequest {
+            caller: Some(convert::caller(on.caller)),
+            vcenter: on.vcenter.into(),
+            machines: machines.iter().map(Into::into).collect(),
+            validate_only,
+            ..pb::DeleteVirtualMachinesRequest::default()
+        };
+        let request = within(ACCEPTANCE, request);
+        let reply = self.machines().delete_virtual_machines(request).await?;
+        let results = reply.into_inner().results;
+        results.into_iter().map(TryInto::try_into).collect()
+    }
 }
 
 impl<W: Wire> Driver for GrpcDriver<W> {
@@ -253,16 +273,12 @@ impl<W: Wire> Driver for GrpcDriver<W> {
     }
 
     async fn delete(&self, on: On<'_>, machines: &[MachineRef]) -> Result<Vec<Answer>, Fault> {
-        let request = pb::DeleteVirtualMachinesRequest {
-            caller: Some(convert::caller(on.caller)),
-            vcenter: on.vcenter.into(),
-            machines: machines.iter().map(Into::into).collect(),
-            ..pb::DeleteVirtualMachinesRequest::default()
-        };
-        let request = within(ACCEPTANCE, request);
-        let reply = self.machines().delete_virtual_machines(request).await?;
-        let results = reply.into_inner().results;
-        results.into_iter().map(TryInto::try_into).collect()
+        self.remove(on, machines, false).await
+    }
+
+    async fn prove(&self, on: On<'_>, machines: &[MachineRef]) -> Result<Vec<Answer>, Fault> {
+        // A plan of a removal proves as much as the removal does.
+        self.remove(on, machines, true).await
     }
 
     async fn adopt(&self, on: On<'_>, adopting: &Adopting<'_>) -> Result<Vec<Adopted>, Fault> {

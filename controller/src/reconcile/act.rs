@@ -36,6 +36,7 @@ pub(super) async fn act<D: Driver>(
     // Boxed, as it is seldom done: a reconciliation without it stays small.
     Box::pin(hand_over(work, on, plan, memory)).await;
     delete(work, on, plan, memory).await;
+    prove(work, on, plan, memory).await;
     ensure(work, on, plan, memory).await;
     agents::apply(work, plan, memory).await;
     memory
@@ -104,6 +105,19 @@ async fn delete<D: Driver>(work: &Work<'_, D>, on: On<'_>, plan: &Plan, memory: 
     for batch in plan.delete.chunks(BATCH) {
         tracing::info!(machines = batch.len(), "Removing machines");
         let answer = work.ctx.driver.delete(on, batch).await;
+        let tasks = batch.iter().map(|machine| Task::Remove(machine.key.slot));
+        if !take(work, memory, Task::Delete, tasks, answer) {
+            return;
+        }
+    }
+}
+
+/// Finds out about machines that are out of sight. Nobody chose them to go: one that comes back meanwhile
+/// may be a node.
+async fn prove<D: Driver>(work: &Work<'_, D>, on: On<'_>, plan: &Plan, memory: &mut Memory) {
+    for batch in plan.prove.chunks(BATCH) {
+        tracing::info!(machines = batch.len(), "Looking for machines out of sight");
+        let answer = work.ctx.driver.prove(on, batch).await;
         let tasks = batch.iter().map(|machine| Task::Remove(machine.key.slot));
         if !take(work, memory, Task::Delete, tasks, answer) {
             return;

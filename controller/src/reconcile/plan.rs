@@ -63,6 +63,8 @@ pub(super) struct Plan {
     pub(super) ensure: Vec<(i32, String)>,
     /// Those to be removed, or to be proved gone.
     pub(super) delete: Vec<MachineRef>,
+    /// Machines that are out of sight, of which it is to be found out whether they are gone.
+    pub(super) prove: Vec<MachineRef>,
     /// Those to be adopted, unless something speaks against it.
     pub(super) adopt: Vec<Candidate>,
     /// Those that are out of sight while they are adopted.
@@ -325,7 +327,7 @@ impl Plan {
         }
         let leave = !self.fence.is_empty() || !self.bury.is_empty();
         let makes = !self.ensure.is_empty() || !self.agents.is_empty();
-        if leave || makes || !self.delete.is_empty() {
+        if leave || makes || !self.removed().is_empty() {
             let again = if self.asks_only_for_what(acted) {
                 AGAIN
             } else {
@@ -351,9 +353,10 @@ impl Plan {
         self.ensure.iter().map(|(slot, _)| *slot).collect()
     }
 
-    /// Slots that are to be removed.
+    /// Slots that are to be removed, or proved to be empty.
     fn removed(&self) -> BTreeSet<i32> {
-        self.delete.iter().map(|machine| machine.key.slot).collect()
+        let machines = self.delete.iter().chain(&self.prove);
+        machines.map(|machine| machine.key.slot).collect()
     }
 
     /// Says which machines change hands.
@@ -491,11 +494,14 @@ impl Plan {
                         self.ensure.push((*slot, entry.name.clone()));
                     }
                 }
-                Course::Prove | Course::Remove => {
+                course @ (Course::Prove | Course::Remove) => {
                     if may_remove && later.allows(due(Work::Remove(*slot))) {
                         let owner = &seen.wish.owner.uid;
                         let machine = self.record.machine_ref(*slot, seen.hub_id, owner);
-                        self.delete.push(machine);
+                        match course {
+                            Course::Prove => self.prove.push(machine),
+                            _ => self.delete.push(machine),
+                        }
                     }
                 }
             }

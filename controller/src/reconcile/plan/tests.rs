@@ -27,7 +27,7 @@ impl World {
         let plan = self.plan();
         (
             plan.ensure.iter().map(|(slot, _)| *slot).collect(),
-            plan.delete.iter().map(|machine| machine.key.slot).collect(),
+            plan.removed().into_iter().collect(),
         )
     }
 }
@@ -149,7 +149,9 @@ fn a_machine_that_vanished_is_proved_gone_before_it_is_replaced() {
     let mut world = World::new(2, &running(&[1, 2]));
     world.sight.owner.machines.remove(&2);
     assert_eq!(world.steps(), (vec![], vec![2]));
-    assert_eq!(world.plan().delete[0].moref, "vm-2");
+    let plan = world.plan();
+    assert_eq!(plan.delete, vec![], "nobody chose it to go");
+    assert_eq!(plan.prove[0].moref, "vm-2");
 
     world.sight.owner.gone.insert(2);
     assert_eq!(world.steps(), (vec![3], vec![]));
