@@ -281,6 +281,17 @@ impl<T> Sought<T> {
         }
     }
 
+    /// The same, borrowed.
+    pub(crate) fn as_ref(&self) -> Sought<&T> {
+        match self {
+            Self::Syncing => Sought::Syncing,
+            Self::KindMissing => Sought::KindMissing,
+            Self::Unreadable(why) => Sought::Unreadable(why.clone()),
+            Self::Absent => Sought::Absent,
+            Self::Found(found) => Sought::Found(found),
+        }
+    }
+
     /// What was found.
     pub fn found(&self) -> Option<&T> {
         match self {

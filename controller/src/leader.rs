@@ -8,12 +8,17 @@ pub use pace::Pace;
 
 use jiff::Timestamp;
 use kube::Client;
+use std::time::Duration;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 /// Our own Lease.
 pub const LEASE: &str = "hcp-vsphere-controller";
 /// The companion's: whoever holds it makes machines for the same templates.
 pub const COMPANION_LEASE: &str = "vmware-nodepool-template-controller";
+
+/// Giving up the Leases must not hold up the end for longer.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Where Leases are, and who takes them.
 #[derive(Clone, Copy, Debug)]
@@ -84,10 +89,15 @@ impl Leases {
         self.ours.raise(above).await
     }
 
-    /// Gives both up.
+    /// Gives both up, unless the API server does not answer: they run out by themselves.
     pub async fn release(&self) {
-        self.companions.release().await;
-        self.ours.release().await;
+        let released = async {
+            self.companions.release().await;
+            self.ours.release().await;
+        };
+        if timeout(GRACE, released).await.is_err() {
+            tracing::warn!("Giving up the Leases took too long");
+        }
     }
 }
 

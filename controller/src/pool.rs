@@ -118,19 +118,22 @@ pub fn elder(all: &[Rival], uid: &str) -> Option<String> {
 impl Pool {
     /// Machines that Cluster API wants and keeps; those that go have served.
     pub fn live_hosts(&self) -> Sought<usize> {
-        let machines = self.machines.found().map_or(&[][..], Vec::as_slice);
-        let mut hosts = self.agent_machines.clone().and_then(|hosts| {
-            let leaves = |host: &AgentMachine| {
-                let mut machines = machines.iter();
-                machines.any(|machine| machine.meta.deleting && belongs(host, machine))
-            };
-            let lives = |host: &&Arc<AgentMachine>| !host.meta.deleting && !leaves(host);
-            Some(hosts.iter().filter(lives).count())
-        });
-        if hosts == Sought::Absent {
-            hosts = Sought::Found(0);
+        let hosts = self.agent_machines.as_ref();
+        match hosts.and_then(|_| Some(self.live().count())) {
+            Sought::Absent => Sought::Found(0),
+            hosts => hosts,
         }
-        hosts
+    }
+
+    /// Hosts that Cluster API knows and keeps: neither they nor their machines are being deleted.
+    fn live(&self) -> impl Iterator<Item = &Arc<AgentMachine>> {
+        let machines = self.machines.found().map_or(&[][..], Vec::as_slice);
+        let hosts = self.agent_machines.found().map_or(&[][..], Vec::as_slice);
+        let leaving: Vec<_> = machines.iter().filter(|it| it.meta.deleting).collect();
+        hosts.iter().filter(move |host| {
+            let mut leaving = leaving.iter();
+            !host.meta.deleting && !leaving.any(|machine| belongs(host, machine))
+        })
     }
 
     /// Whether the machine of this entry may be a node of a cluster, as far as anybody can tell.
@@ -148,19 +151,13 @@ impl Pool {
     /// Names of the Agents that Cluster API wants to keep. A host that goes, or whose machine goes, has given
     /// up its Agent as soon as that says so itself.
     pub fn referred(&self) -> BTreeSet<String> {
-        let machines = self.machines.found().map_or(&[][..], Vec::as_slice);
-        let hosts = self.agent_machines.found().map_or(&[][..], Vec::as_slice);
-        let leaving: Vec<_> = machines.iter().filter(|it| it.meta.deleting).collect();
-        let lives = |host: &&Arc<AgentMachine>| {
-            !host.meta.deleting && !leaving.iter().any(|machine| belongs(host, machine))
-        };
         let name = |host: &Arc<AgentMachine>| {
             let id = host.spec.provider_id.as_deref();
             let id = id.and_then(|id| id.strip_prefix(PROVIDER));
             let name = host.status.agent_ref.as_ref().map(|it| it.name.as_str());
             name.or(id).map(ToOwned::to_owned)
         };
-        hosts.iter().filter(lives).filter_map(name).collect()
+        self.live().filter_map(name).collect()
     }
 }
 

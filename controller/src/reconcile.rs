@@ -208,14 +208,18 @@ impl<D: Driver> Work<'_, D> {
         let (_, recorded) = memory.status(self.template);
         // Anew each time: nothing is destroyed because of what was found a while ago.
         memory.looks.clear();
-        let first = plan(&self.seen(&sight, &pool, &recorded, memory));
+        let (first, record, desired) = {
+            let seen = self.seen(&sight, &pool, &recorded, memory);
+            let first = plan(&seen);
+            let differs = first.record.next_slot != recorded.next_slot
+                || first.record.leaves_more_than(&recorded);
+            let record = differs.then(|| report::record_only(&seen, &first));
+            (first, record, seen.demand.desired)
+        };
         secrets::let_former_go(self, &sight, &first, (&recorded, memory)).await;
-        if first.record.next_slot != recorded.next_slot || first.record.leaves_more_than(&recorded)
-        {
-            let status = report::record_only(&self.seen(&sight, &pool, &recorded, memory), &first);
+        if let Some(status) = record {
             self.write(memory, &recorded, &status).await?;
         }
-        let desired = self.seen(&sight, &pool, &recorded, memory).demand.desired;
         leave::fence(self, &first, memory).await;
         act::act(self, &sight, &first, memory).await;
         leave::bury(self, &first, memory).await;

@@ -7,7 +7,7 @@ use crate::{
     reconcile::{self, error_policy, reconcile},
     wish::Mode,
 };
-use futures::{Stream, StreamExt as _};
+use futures::{FutureExt as _, Stream, StreamExt as _};
 use kube::{
     Api, ResourceExt as _,
     core::DeserializeGuard,
@@ -28,11 +28,15 @@ type Event<K> = watcher::Event<K>;
 type Guarded = DeserializeGuard<VMwareNodePoolTemplate>;
 
 /// Reconciles until `stop`, then lets the running reconciliations end.
+///
+/// Before the templates were listed nothing runs yet, and kube's controller would wait for that list, which
+/// it does not ask for any more.
 pub async fn run<D: Driver>(
     context: Arc<Context<D>>,
     wake: impl Stream<Item = ObjectRef<VMwareNodePoolTemplate>> + Send + 'static,
-    stop: impl Future<Output = ()> + Send + Sync + 'static,
+    stop: impl Future<Output = ()> + Send + 'static,
 ) {
+    let stop = stop.shared();
     let templates = Api::<Guarded>::all(context.client.clone());
     let writer = reflector::store::Writer::<VMwareNodePoolTemplate>::default();
     let store = writer.as_reader();
@@ -49,16 +53,24 @@ pub async fn run<D: Driver>(
         );
     context.hub.templates(store.clone());
     let acting = context.clone();
+    let listed = store.clone();
+    let unlisted = async {
+        stop.clone().await;
+        if listed.wait_until_ready().now_or_never().is_some() {
+            std::future::pending().await
+        }
+    };
     let controller = Controller::for_stream(changes, store)
         .with_config(Config::default().concurrency(CONCURRENCY))
         .reconcile_on(wake)
-        .graceful_shutdown_on(stop)
+        .graceful_shutdown_on(stop.clone())
         .run(reconcile, error_policy, acting)
         .for_each(async |result| note(result));
     tokio::select! {
         // The same events are taken in in the same order: the simulation plays its schedules again.
         biased;
         () = controller => {}
+        () = unlisted => {}
         () = context.hub.keep(&context.client) => {}
     }
 }
@@ -166,6 +178,8 @@ mod tests {
     use super::*;
     use crate::fixtures::{hub::Hub, template};
     use serde_json::{Value, json};
+    use std::time::Duration;
+    use tokio::time::timeout;
 
     fn object(change: impl FnOnce(&mut Value)) -> Guarded {
         let mut object = serde_json::to_value(template(&json!({}))).unwrap();
@@ -179,6 +193,14 @@ mod tests {
 
     fn malformed() -> Guarded {
         object(|object| object["spec"]["replicas"] = "three".into())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_before_the_templates_were_listed_ends_at_once() {
+        let hub = Hub::deaf();
+        let stop = tokio::time::sleep(Duration::from_secs(1));
+        let run = run(hub.context.clone(), futures::stream::pending(), stop);
+        timeout(Duration::from_secs(5), run).await.unwrap();
     }
 
     /// What is passed on, and how many are malformed then.

@@ -436,7 +436,10 @@ impl Plan {
             })
             .collect();
         let have = counted.len();
-        let free = counted.into_iter().filter(|(slot, entry, _)| {
+        let surplus = have.saturating_sub(desired);
+        // Looking for the Agents of all machines is not cheap, and mostly there is no surplus.
+        let counted = counted.into_iter().filter(|_| surplus > 0);
+        let free = counted.filter(|(slot, entry, _)| {
             // Those that are used are never too many: who uses them gives them back.
             self.ties.standing(*slot, entry) == Standing::Free
         });
@@ -446,7 +449,7 @@ impl Plan {
             let worth = worth(runs(entry, machine), self.ties.sighting(slot));
             (worth, slot)
         });
-        for slot in victims(free.collect(), have.saturating_sub(desired)) {
+        for slot in victims(free.collect(), surplus) {
             if let Some(entry) = self.record.entries.get_mut(&slot) {
                 leaving::leave(entry, Cause::Surplus, self.ties.sighting(slot));
             }
