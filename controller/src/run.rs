@@ -57,7 +57,7 @@ pub async fn run<D: Driver>(
     let unlisted = async {
         stop.clone().await;
         if listed.wait_until_ready().now_or_never().is_some() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     };
     let controller = Controller::for_stream(changes, store)

@@ -1,6 +1,10 @@
 //! The part of a plan that brings machines out, each a step further. Pure.
 
-use super::{DELETING, Later, Plan, Seen, Work};
+use super::{
+    super::{attempts::Work, record::DELETING},
+    Plan, Seen,
+    later::Later,
+};
 use crate::{
     crd::VmStatus,
     leaving::{

@@ -2,17 +2,19 @@
 
 mod leaving;
 
-use super::*;
+use super::{repeat::AGAIN, *};
 use crate::{
-    crd::{AGENT_FINALIZER, AdoptionStatus},
-    driver::{Ownership, Retry},
+    crd::{AGENT_FINALIZER, AdoptionStatus, VmStatus},
+    driver::{Ownership, Retry, State},
     fixtures::{fault, machine, world::World},
     hub::Sought,
     kinds::{agent::Agent, node_pool::NodePool},
     link::OwnerView,
-    reconcile::record::PENDING,
+    reconcile::record::{DELETING, PENDING},
     wish::Mode,
 };
+use contract::v1::Reason;
+use jiff::SignedDuration;
 use std::sync::Arc;
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;

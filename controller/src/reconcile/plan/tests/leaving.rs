@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::leaving::{
-    course::Look,
+    course::{GONE, Look},
     release::{
         AgentView, Health,
         tests::{agent, bound},

@@ -1,0 +1,66 @@
+//! Whether a plan asks for more than one that was carried out. Pure.
+
+use super::{super::record::PENDING, Plan};
+use crate::crd::VmStatus;
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeSet;
+
+/// Before what was asked for a moment ago is asked for again, if its answer changed nothing.
+pub(super) const AGAIN: SignedDuration = SignedDuration::from_secs(1);
+
+// === impl Plan ===
+
+impl Plan {
+    /// This plan as it may be told after `acted` was carried out: slots that would be given out only
+    /// now were not written down. They, and all that came up meanwhile, are the next reconciliation's.
+    pub(in super::super) fn after(mut self, acted: &Self, now: Timestamp) -> Self {
+        let written = acted.record.next_slot;
+        let new = |slot: i32, entry: &VmStatus| {
+            entry.phase == PENDING && written.is_none_or(|next| slot >= next)
+        };
+        let unwritten = |(slot, entry): (&i32, &VmStatus)| new(*slot, entry);
+        if self.record.entries.iter().any(unwritten) {
+            self.record.entries.retain(|slot, entry| !new(*slot, entry));
+            let highest = self.record.entries.keys().next_back();
+            let seen = highest.map(|slot| slot.saturating_add(1));
+            self.record.next_slot = written.max(seen);
+        }
+        let leave = !self.fence.is_empty() || !self.bury.is_empty();
+        let makes = !self.ensure.is_empty() || !self.agents.is_empty();
+        if leave || makes || !self.removed().is_empty() {
+            let again = if self.asks_only_for_what(acted) {
+                AGAIN
+            } else {
+                SignedDuration::ZERO
+            };
+            self.wake = Some(now + again);
+        }
+        self
+    }
+
+    /// Whether all that this plan asks for was asked for by `acted`, too.
+    fn asks_only_for_what(&self, acted: &Self) -> bool {
+        let within = |these: &[i32], those: &[i32]| these.iter().all(|slot| those.contains(slot));
+        let leave = within(&self.fence, &acted.fence) && within(&self.bury, &acted.bury);
+        leave
+            && self.made().is_subset(&acted.made())
+            && self.removed().is_subset(&acted.removed())
+            && self.welcomed().is_subset(&acted.welcomed())
+    }
+
+    /// Slots that are to be made.
+    fn made(&self) -> BTreeSet<i32> {
+        self.ensure.iter().map(|(slot, _)| *slot).collect()
+    }
+
+    /// Slots that are to be removed, or proved to be empty.
+    pub(super) fn removed(&self) -> BTreeSet<i32> {
+        let machines = self.delete.iter().chain(&self.prove);
+        machines.map(|machine| machine.key.slot).collect()
+    }
+
+    /// Slots whose Agents are to be set.
+    fn welcomed(&self) -> BTreeSet<i32> {
+        self.agents.iter().map(|(slot, _)| *slot).collect()
+    }
+}
