@@ -1,11 +1,13 @@
 //! Reconciles templates: `observe -> plan -> record -> act -> report`.
 //!
-//! Only this module and `act` do I/O. All rules are in the other ones, which are pure.
+//! Only this module, `act`, `leave`, `secrets` and `writing` do I/O. All rules are in the other ones, which
+//! are pure.
 
 mod act;
 mod attempts;
 mod checks;
 mod conditions;
+mod error;
 mod events;
 mod handover;
 mod hosts;
@@ -16,8 +18,10 @@ mod record;
 mod report;
 mod room;
 mod secrets;
+mod writing;
 
 pub(crate) use conditions::CONDITIONS;
+pub use error::Error;
 pub use memory::{Memories, Memory};
 pub(crate) use plan::Seen;
 #[cfg(test)]
@@ -32,58 +36,27 @@ pub(crate) use {
 
 use crate::{
     capacity::Taken,
-    context::{CONTROLLER, Context},
-    crd::{
-        FINALIZER, VMwareNodePoolTemplate, VMwareNodePoolTemplateSpec, VMwareNodePoolTemplateStatus,
-    },
+    context::Context,
+    crd::{FINALIZER, VMwareNodePoolTemplate, VMwareNodePoolTemplateStatus},
     demand::{Asking, demand},
     driver::{Driver, Fault, Kind, On},
-    leaving::{agent, secret},
+    leaving::secret,
     link::{Connection, Link, Sight},
     pool::Pool,
     wish::Wish,
 };
 use jiff::Timestamp;
 use kube::{
-    Api, Resource as _, ResourceExt as _,
-    api::{ObjectMeta, PostParams},
+    Api, ResourceExt as _,
     runtime::{
         controller::Action,
-        finalizer::{self, Event, finalizer},
+        finalizer::{Event, finalizer},
         reflector::ObjectRef,
     },
 };
 use plan::{Plan, plan};
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
-
-/// After a failure to write, which is the API server's.
-const RETRY: Duration = Duration::from_secs(3);
-/// After somebody else wrote first: the cache is about to have it.
-const CONFLICT: Duration = Duration::from_secs(1);
-
-/// Why a reconciliation failed.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The template lacks what the API server always sets.
-    #[error("template has no {0}")]
-    Incomplete(&'static str),
-    /// The status could not be written.
-    #[error("writing the status")]
-    WriteStatus(#[source] kube::Error),
-    /// The finalizer could not be added or removed.
-    #[error("writing the finalizer")]
-    WriteFinalizer(#[source] kube::Error),
-    /// An Agent could not be let go.
-    #[error("letting an Agent go")]
-    LetAgentGo(#[source] agent::Error),
-    /// The Secret could not be let go.
-    #[error("letting the Secret go")]
-    LetGo(#[source] secret::Error),
-    /// Machines are left; the finalizer must stay.
-    #[error("machines are still being removed")]
-    StillDeleting(Action),
-}
 
 /// What one reconciliation works with.
 struct Work<'a, D> {
@@ -128,21 +101,6 @@ pub async fn reconcile<D: Driver>(
     outcome
 }
 
-/// How a reconciliation ended, in a word of the metrics.
-fn result(outcome: Result<&Action, &Error>) -> &'static str {
-    match outcome {
-        Ok(_) => "ok",
-        Err(Error::StillDeleting(_)) => "removing",
-        Err(
-            Error::Incomplete(_)
-            | Error::WriteStatus(_)
-            | Error::WriteFinalizer(_)
-            | Error::LetAgentGo(_)
-            | Error::LetGo(_),
-        ) => "failed",
-    }
-}
-
 /// Says when to try again after `error`.
 #[expect(clippy::needless_pass_by_value, reason = "kube's signature")]
 pub fn error_policy<D: Driver>(
@@ -155,21 +113,21 @@ pub fn error_policy<D: Driver>(
     }
     let namespace = template.namespace().unwrap_or_default();
     ctx.metrics.failed(&namespace, &template.name_any());
-    retry(error)
+    error.retry()
 }
 
-fn retry(error: &Error) -> Action {
-    match error {
-        // Only an edit helps, and an edit wakes us.
-        Error::Incomplete(_) => Action::await_change(),
-        Error::WriteStatus(kube::Error::Api(status)) if status.is_conflict() => {
-            Action::requeue(CONFLICT)
-        }
-        Error::WriteStatus(_)
-        | Error::WriteFinalizer(_)
-        | Error::LetAgentGo(_)
-        | Error::LetGo(_) => Action::requeue(RETRY),
-        Error::StillDeleting(again) => again.clone(),
+/// How a reconciliation ended, in a word of the metrics.
+fn result(outcome: Result<&Action, &Error>) -> &'static str {
+    match outcome {
+        Ok(_) => "ok",
+        Err(Error::StillDeleting(_)) => "removing",
+        Err(
+            Error::Incomplete(_)
+            | Error::WriteStatus(_)
+            | Error::WriteFinalizer(_)
+            | Error::LetAgentGo(_)
+            | Error::LetGo(_),
+        ) => "failed",
     }
 }
 
@@ -374,85 +332,6 @@ impl<D: Driver> Work<'_, D> {
             now,
         }
     }
-
-    /// Writes the status if it differs, unless one was written a moment ago; then says when.
-    async fn report(
-        &self,
-        memory: &mut Memory,
-        old: &VMwareNodePoolTemplateStatus,
-        (status, plan): (&VMwareNodePoolTemplateStatus, &Plan),
-    ) -> Result<Option<Timestamp>, Error> {
-        if old == status {
-            return Ok(None);
-        }
-        // What goes for good is written at once: it rests on what was found this moment.
-        let pressing = plan.record.leaves_more_than(old);
-        if let Some(later) = memory.not_before((self.ctx.now)()).filter(|_| !pressing) {
-            return Ok(Some(later));
-        }
-        self.write(memory, old, status).await?;
-        Ok(None)
-    }
-
-    /// Writes the status, unless anybody wrote since: one who leads no more, and does not know it yet, would
-    /// take back slots that the next leader has given out.
-    async fn write(
-        &self,
-        memory: &mut Memory,
-        old: &VMwareNodePoolTemplateStatus,
-        status: &VMwareNodePoolTemplateStatus,
-    ) -> Result<(), Error> {
-        let (version, _) = memory.status(self.template);
-        let owner = &self.wish.owner;
-        // Of a status the API server takes nothing else. Applying it costs the server half as much again.
-        let template = VMwareNodePoolTemplate {
-            metadata: ObjectMeta {
-                name: Some(owner.name.clone()),
-                namespace: Some(owner.namespace.clone()),
-                uid: Some(owner.uid.clone()),
-                resource_version: Some(version.to_string()),
-                ..ObjectMeta::default()
-            },
-            spec: VMwareNodePoolTemplateSpec::default(),
-            status: Some(status.clone()),
-        };
-        let params = PostParams {
-            field_manager: Some(CONTROLLER.into()),
-            ..PostParams::default()
-        };
-        // A status of thousands of machines takes the API server a second: that is not waited for twice.
-        let begun = (self.ctx.now)();
-        let written = self
-            .templates
-            .replace_status(&owner.name, &params, &template)
-            .await
-            .map_err(Error::WriteStatus)?;
-        memory.wrote(&written, begun);
-        self.ctx
-            .metrics
-            .wrote((&owner.namespace, &owner.name), old, status);
-        self.ctx.metrics.links(self.ctx.links.count());
-        self.publish(old, status).await;
-        Ok(())
-    }
-
-    async fn publish(
-        &self,
-        old: &VMwareNodePoolTemplateStatus,
-        new: &VMwareNodePoolTemplateStatus,
-    ) {
-        for event in events::events(old, new) {
-            self.tell(&event).await;
-        }
-    }
-
-    async fn tell(&self, event: &kube::runtime::events::Event) {
-        let reference = self.template.object_ref(&());
-        if let Err(error) = self.ctx.recorder.publish(event, &reference).await {
-            let error = format!("{:#}", anyhow::Error::new(error));
-            tracing::warn!(error, reason = event.reason, "Writing an event failed");
-        }
-    }
 }
 
 fn next_look(wake: [Option<Timestamp>; 4], now: Timestamp) -> Action {
@@ -461,20 +340,6 @@ fn next_look(wake: [Option<Timestamp>; 4], now: Timestamp) -> Action {
         let wait = next.duration_since(now);
         Action::requeue(Duration::try_from(wait).unwrap_or_default())
     })
-}
-
-// === impl Error ===
-
-// Unwrapped here, so that nobody else has to look through kube's wrapper.
-impl From<finalizer::Error<Self>> for Error {
-    fn from(error: finalizer::Error<Self>) -> Self {
-        use finalizer::Error as E;
-        match error {
-            E::ApplyFailed(error) | E::CleanupFailed(error) => error,
-            E::AddFinalizer(source) | E::RemoveFinalizer(source) => Self::WriteFinalizer(source),
-            E::UnnamedObject | E::InvalidFinalizer => Self::Incomplete("name"),
-        }
-    }
 }
 
 #[cfg(test)]
