@@ -1,5 +1,6 @@
 //! grpcurl: the driver as a person calls it.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdout};
+use tokio::process::{Child, ChildStdout, Command};
 
 use crate::canary::Canary;
 use crate::certificates::Leaf;
@@ -47,22 +48,29 @@ impl Grpcurl {
             .join(" ")
     }
 
+    /// The call of a method. The request goes in by standard input: a password in it is in no list of processes,
+    /// and in no error that names the command.
+    fn command(&self, method: &str, request: &Value) -> Result<Command> {
+        let (requests, mut writer) = std::io::pipe().doing("making a pipe to", &self.program)?;
+        let request = request.to_string();
+        // Who does not read it to its end says by itself why.
+        tokio::task::spawn_blocking(move || writer.write_all(request.as_bytes()));
+        let mut command = crate::command(&self.program);
+        command
+            .stdin(requests)
+            .args(self.options())
+            .args(["-format-error", "-emit-defaults", "-d", "@"])
+            .arg(self.address.to_string())
+            .arg(method);
+        Ok(command)
+    }
+
     /// Calls a method of one answer: `vsphere.driver.v1.Driver/GetDriverInfo`.
     ///
     /// # Errors
     /// A call that was refused is [`Error::Command`], with the status as JSON in `stderr`.
     pub async fn call(&self, method: &str, request: &Value) -> Result<Value> {
-        let mut command = crate::command(&self.program);
-        command
-            .args(self.options())
-            .args([
-                "-format-error",
-                "-emit-defaults",
-                "-d",
-                &request.to_string(),
-            ])
-            .arg(self.address.to_string())
-            .arg(method);
+        let command = self.command(method, request)?;
         let answer = crate::run(command).await;
         let said = match &answer {
             Ok(printed) => printed,
@@ -79,19 +87,8 @@ impl Grpcurl {
 
     /// Calls a method that answers with a stream.
     pub fn stream(&self, method: &str, request: &Value) -> Result<Stream> {
-        let mut command = crate::command(&self.program);
-        command
-            .args(self.options())
-            .args([
-                "-format-error",
-                "-emit-defaults",
-                "-d",
-                &request.to_string(),
-            ])
-            .arg(self.address.to_string())
-            .arg(method)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        let mut command = self.command(method, request)?;
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().doing("starting", &self.program)?;
         let output = child
             .stdout
