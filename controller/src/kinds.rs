@@ -96,6 +96,8 @@ pub struct Meta {
     pub name: String,
     /// Its UID.
     pub uid: String,
+    /// Which version of it this is.
+    pub version: Version,
     /// When it was made.
     pub created: Option<Timestamp>,
     /// It is being deleted.
@@ -111,6 +113,13 @@ pub struct Meta {
     /// What it belongs to.
     pub owners: Vec<OwnerReference>,
 }
+
+/// A version of an object: what is written on condition of it is refused if anybody wrote since.
+///
+/// Any two are equal. Most versions differ in nothing that is read, and who asks whether an object is still the
+/// same asks about that.
+#[derive(Clone, Debug, Default)]
+pub struct Version(pub String);
 
 // === impl Kind ===
 
@@ -222,6 +231,16 @@ impl<S: Foreign> View<S> {
     }
 }
 
+// === impl Version ===
+
+impl PartialEq for Version {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Version {}
+
 // === impl Meta ===
 
 impl Meta {
@@ -236,6 +255,7 @@ impl Meta {
             namespace: meta.namespace.unwrap_or_default(),
             name: meta.name.unwrap_or_default(),
             uid: meta.uid.unwrap_or_default(),
+            version: Version(meta.resource_version.unwrap_or_default()),
             created: meta.creation_timestamp.map(|time| time.0),
             deleting: meta.deletion_timestamp.is_some(),
             labels: meta.labels.unwrap_or_default(),

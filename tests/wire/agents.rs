@@ -171,3 +171,32 @@ async fn what_others_have_set_of_an_agent_stays_and_hosts_of_others_are_left_alo
         assert!(agent.finalizers().is_empty(), "{name}");
     }
 }
+
+#[tokio::test]
+async fn an_approval_that_a_user_takes_back_stays_taken_and_is_told() {
+    let stage = Stage::start(1).await;
+    let uuids = stage.uuids(1).await;
+    let name = product_uuid(&uuids[0]);
+    stage
+        .register(&name, &serial_number(&uuids[0]), &json!({}))
+        .await;
+    stage.agent(&name, is_approved).await;
+    let taken = Patch::Merge(json!({"spec": {"approved": false}}));
+    let by = PatchParams {
+        field_manager: Some("kubectl-patch".into()),
+        ..PatchParams::default()
+    };
+    stage.agents().patch(&name, &by, &taken).await.unwrap();
+    let told = |it: &Value| {
+        let message = it["message"].as_str().unwrap_or_default();
+        message.contains("somebody took its approval back") && it["phase"] == "Known"
+    };
+    stage.entry("pool-n01", told).await;
+    // What else is wanted of it is set all the same.
+    let label = json!({"spec": {"agentLabelSelector": {"rack": "r"}}});
+    stage.hub.patch(&label).await;
+    let agent = stage
+        .agent(&name, |it| it.labels().contains_key("rack"))
+        .await;
+    assert!(!is_approved(&agent), "{agent:?}");
+}

@@ -7,13 +7,13 @@ use super::{
 use crate::{
     crd::{AGENT_FINALIZER, BINDING_LABEL, MANAGED_BY_LABEL, NODE_POOL_LABEL},
     kinds::{
-        Kind,
+        Kind, Version,
         agent::{Agent, Disk},
         node_pool::LabelSelector,
     },
 };
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// The version of the Agents that we write.
 pub(crate) const VERSION: &str = "v1beta1";
@@ -45,12 +45,12 @@ pub(crate) struct Host<'a> {
 /// What is to be applied to an Agent.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Change {
-    /// Where it is.
-    pub(crate) namespace: String,
-    /// Its name.
-    pub(crate) name: String,
-    /// All that we want of it, with the version that the decision rests on.
-    pub(crate) body: Value,
+    /// What the decision rests on.
+    pub(crate) agent: Arc<Agent>,
+    /// The labels that we want on it.
+    labels: Labels,
+    /// What we want of its spec.
+    spec: Map<String, Value>,
 }
 
 /// What is to be done about an Agent.
@@ -63,7 +63,7 @@ pub(crate) struct Decision {
 }
 
 /// What is to be set of `agent`. All in one write: nobody ever sees it approved without its name.
-pub(crate) fn decide(agent: &Agent, host: Host<'_>, wish: &Wish<'_>) -> Decision {
+pub(crate) fn decide(agent: &Arc<Agent>, host: Host<'_>, wish: &Wish<'_>) -> Decision {
     // Before it tells its inventory only its name speaks for it. One that was given back is not offered
     // again: it holds a half removed installation.
     let settled = agent.inventory().is_some() && !agent.meta.deleting;
@@ -87,9 +87,9 @@ pub(crate) fn decide(agent: &Agent, host: Host<'_>, wish: &Wish<'_>) -> Decision
         || !agent.meta.finalizers.iter().any(|it| it == AGENT_FINALIZER)
         || spec_differs(agent, &spec);
     let change = differs.then(|| Change {
-        namespace: agent.meta.namespace.clone(),
-        name: agent.meta.name.clone(),
-        body: body(agent, &labels, &spec),
+        agent: agent.clone(),
+        labels,
+        spec,
     });
     Decision { change, problems }
 }
@@ -188,21 +188,28 @@ fn spec_differs(agent: &Agent, wanted: &Map<String, Value>) -> bool {
     wanted.iter().any(|(field, value)| &present[field] != value)
 }
 
-fn body(agent: &Agent, labels: &Labels, spec: &Map<String, Value>) -> Value {
-    json!({
-        "apiVersion": format!("{}/{VERSION}", Kind::Agent.group()),
-        "kind": Kind::Agent.word(),
-        "metadata": {
-            "name": agent.meta.name,
-            "namespace": agent.meta.namespace,
-            // Of another Agent of that name nothing was decided; and without it one that is gone would be
-            // made anew.
-            "uid": agent.meta.uid,
-            "labels": labels,
-            "finalizers": [AGENT_FINALIZER],
-        },
-        "spec": spec,
-    })
+// === impl Change ===
+
+impl Change {
+    /// All that we want of the Agent, on condition that this is its version. Of what was written since, nothing
+    /// was decided: in the same moment a user may name the host, or take its approval back.
+    pub(crate) fn body(&self, version: &Version) -> Value {
+        let meta = &self.agent.meta;
+        json!({
+            "apiVersion": format!("{}/{VERSION}", Kind::Agent.group()),
+            "kind": Kind::Agent.word(),
+            "metadata": {
+                "name": meta.name,
+                "namespace": meta.namespace,
+                // Without it, one that is gone would be made anew.
+                "uid": meta.uid,
+                "resourceVersion": version.0,
+                "labels": self.labels,
+                "finalizers": [AGENT_FINALIZER],
+            },
+            "spec": self.spec,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -231,17 +238,21 @@ mod tests {
     }
 
     fn decided(agent: &Agent, host: Host<'_>) -> Decision {
-        decide(agent, host, &wish(&labels_of("zone", "a")))
+        let agent = Arc::new(agent.clone());
+        decide(&agent, host, &wish(&labels_of("zone", "a")))
     }
 
     fn host() -> Agent {
         let mut agent = agent(UUID, "None", MAC);
+        agent.meta.version = Version("7".into());
         agent.status.inventory.disks = vec![disk("/dev/disk/by-id/wwn-1", "0:0:0:0", true)];
         agent
     }
 
     fn change(agent: &Agent) -> Option<Value> {
-        decided(agent, HOST).change.map(|change| change.body)
+        let version = &agent.meta.version;
+        let change = decided(agent, HOST).change;
+        change.map(|change| change.body(version))
     }
 
     /// As it is after `body` was applied.
@@ -267,6 +278,7 @@ mod tests {
             "kind": "Agent",
             "metadata": {
                 "name": UUID, "namespace": "agents", "uid": format!("uid-{UUID}"),
+                "resourceVersion": "7",
                 "labels": {
                     "zone": "a",
                     "vmware.hcp.open-cluster-management.io/managed-by": "pool",
@@ -295,10 +307,9 @@ mod tests {
         let body = change(&agent).unwrap();
         let agent = applied(agent, &body);
         let rack = labels_of("rack", "r");
-        let change = decide(&agent, HOST, &wish(&rack)).change.unwrap();
-        let labels = change.body["metadata"]["labels"].as_object().unwrap();
-        assert_eq!(labels["rack"], "r");
-        assert!(!labels.contains_key("zone") && !labels.contains_key("theirs"));
+        let change = decide(&agent.into(), HOST, &wish(&rack)).change.unwrap();
+        assert_eq!(change.labels["rack"], "r");
+        assert!(!change.labels.contains_key("zone") && !change.labels.contains_key("theirs"));
     }
 
     #[test]
@@ -353,8 +364,8 @@ mod tests {
             node_pool: "",
             ..wish(&labels)
         };
-        let change = decide(&bound(host()), HOST, &wish).change.unwrap();
-        let labels = change.body["metadata"]["labels"].as_object().unwrap();
+        let decision = decide(&bound(host()).into(), HOST, &wish);
+        let labels = decision.change.unwrap().labels;
         assert!(!labels.contains_key(NODE_POOL_LABEL) && !labels.contains_key(BINDING_LABEL));
     }
 

@@ -112,8 +112,10 @@ impl<S: Foreign> Contents<S> {
             }
             Event::Apply(object) => {
                 let (key, object) = keyed(object);
-                if self.objects.get(&key).is_none_or(|old| **old != object) {
-                    self.objects.insert(key.clone(), Arc::new(object));
+                let same = self.objects.get(&key).is_some_and(|old| **old == object);
+                // Its version is another one all the same, and the one to write on condition of.
+                self.objects.insert(key.clone(), Arc::new(object));
+                if !same {
                     return vec![key];
                 }
             }
@@ -161,7 +163,10 @@ fn differences<S: Foreign>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kinds::node_pool::{NodePool, NodePoolSpec};
+    use crate::kinds::{
+        Version,
+        node_pool::{NodePool, NodePoolSpec},
+    };
 
     fn pool(name: &str, replicas: i32) -> NodePool {
         let mut pool = NodePool::default();
@@ -218,6 +223,16 @@ mod tests {
         shelf.apply(Event::InitApply(pool("c", 2)));
         shelf.apply(Event::InitApply(pool("d", 1)));
         assert_eq!(names(shelf.apply(Event::InitDone)), ["b", "c", "d"]);
+    }
+
+    #[test]
+    fn the_last_version_is_kept_though_nothing_else_of_it_is_new() {
+        let mut shelf = filled(&[("a", 1)]);
+        let mut touched = pool("a", 1);
+        touched.meta.version = Version("2".into());
+        assert_eq!(shelf.apply(Event::Apply(touched)), []);
+        let kept = shelf.get("clusters", "a").unwrap();
+        assert_eq!(kept.meta.version.0, "2");
     }
 
     #[test]

@@ -5,16 +5,22 @@ use crate::{
     agents::approval::{Change, VERSION},
     context::CONTROLLER,
     driver::{Driver, Fault, Kind as FaultKind, Retry},
-    kinds::Kind,
+    kinds::{
+        Kind, Told,
+        agent::{Agent, AgentSpec},
+    },
 };
 use futures::{StreamExt as _, stream};
 use kube::{
     Api, Client,
-    api::{DynamicObject, Patch, PatchParams},
+    api::{Patch, PatchParams},
 };
 
 /// Agents that are set at the same time.
 const AT_ONCE: usize = 8;
+/// How often the same is tried on one that others write to without changing what is decided by: the installer's
+/// service tells of its host every few seconds.
+const LOOKS: usize = 5;
 
 /// Applies what differs. What fails is noted, and seen in the status.
 pub(in super::super) async fn apply<D: Driver>(
@@ -48,18 +54,33 @@ pub(in super::super) async fn apply<D: Driver>(
     }
 }
 
+/// Applies `change` to the Agent that it was decided for. If somebody else has changed it in what was
+/// decided by, nothing is set: the watch tells of it, and it is decided anew.
 async fn set(client: &Client, change: &Change) -> Result<(), kube::Error> {
-    let Change {
-        namespace,
-        name,
-        body,
-    } = change;
+    let meta = &change.agent.meta;
+    let (name, namespace) = (&*meta.name, &*meta.namespace);
     tracing::info!(agent = name, namespace, "Setting an Agent");
     let resource = Kind::Agent.resource(VERSION);
-    let agents = Api::<DynamicObject>::namespaced_with(client.clone(), namespace, &resource);
+    let agents = Api::<Told<AgentSpec>>::namespaced_with(client.clone(), namespace, &resource);
     // What others have set was left out of the body where it differs; what is in it is ours to decide.
     let params = PatchParams::apply(CONTROLLER).force();
-    agents.patch(name, &params, &Patch::Apply(body)).await?;
+    let mut version = meta.version.clone();
+    for _ in 0..LOOKS {
+        let patch = Patch::Apply(change.body(&version));
+        match agents.patch(name, &params, &patch).await {
+            Err(kube::Error::Api(status)) if status.is_conflict() => {}
+            set => return set.map(drop),
+        }
+        let Some(found) = agents.get_opt(name).await? else {
+            break;
+        };
+        let found = Agent::of(found);
+        if found != *change.agent {
+            break;
+        }
+        version = found.meta.version;
+    }
+    tracing::debug!(agent = name, namespace, "Somebody else was faster");
     Ok(())
 }
 
@@ -70,10 +91,7 @@ fn fault(error: &kube::Error) -> Fault {
         _ => 0,
     };
     let (retry, advice) = match code {
-        404 | 409 => (
-            Retry::Soon,
-            "It has changed meanwhile; it is looked at again",
-        ),
+        404 => (Retry::Soon, "It is gone; the next one is looked for"),
         401 | 403 => (Retry::Slow, "Let the controller patch Agents"),
         400 | 422 => (Retry::Slow, "Correct what is named"),
         _ => (Retry::Backoff, "It is tried again"),
@@ -88,25 +106,4 @@ fn fault(error: &kube::Error) -> Fault {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use kube::core::Status;
-
-    #[test]
-    fn what_fails_is_tried_again_by_what_can_mend_it() {
-        for (code, retry) in [
-            (409, Retry::Soon),
-            (403, Retry::Slow),
-            (422, Retry::Slow),
-            (503, Retry::Backoff),
-        ] {
-            let status = Status::failure("no", "reason").with_code(code);
-            let fault = fault(&kube::Error::Api(status.boxed()));
-            assert_eq!(
-                (fault.word, fault.retry),
-                ("AgentUpdateFailed", retry),
-                "{code}"
-            );
-        }
-    }
-}
+mod tests;
