@@ -19,18 +19,18 @@ use kube::{
         watcher::{self, watcher},
     },
 };
-use std::{collections::HashSet, future::Future, sync::Arc};
+use std::{collections::HashSet, future::Future, sync::Arc, time::Duration};
+use tokio::time::sleep;
 
 /// Templates that are reconciled at the same time.
 const CONCURRENCY: u16 = 16;
+/// Longest that running reconciliations may take to end. They can be broken off at any point, as by a kill.
+const DRAIN: Duration = Duration::from_secs(10);
 
 type Event<K> = watcher::Event<K>;
 type Guarded = DeserializeGuard<VMwareNodePoolTemplate>;
 
-/// Reconciles until `stop`, then lets the running reconciliations end.
-///
-/// Before the templates were listed nothing runs yet, and kube's controller would wait for that list, which
-/// it does not ask for any more.
+/// Reconciles until `stop`, then lets the running reconciliations end, as long as that does not take too long.
 pub async fn run<D: Driver>(
     context: Arc<Context<D>>,
     wake: impl Stream<Item = ObjectRef<VMwareNodePoolTemplate>> + Send + 'static,
@@ -54,10 +54,13 @@ pub async fn run<D: Driver>(
     context.hub.templates(store.clone());
     let acting = context.clone();
     let listed = store.clone();
-    let unlisted = async {
+    let overdue = async {
         stop.clone().await;
+        // Before the list nothing runs yet, and kube's controller would wait for it, which it does not ask for
+        // any more.
         if listed.wait_until_ready().now_or_never().is_some() {
-            std::future::pending::<()>().await;
+            sleep(DRAIN).await;
+            tracing::warn!("Reconciliations took too long to end");
         }
     };
     let controller = Controller::for_stream(changes, store)
@@ -70,7 +73,7 @@ pub async fn run<D: Driver>(
         // The same events are taken in in the same order: the simulation plays its schedules again.
         biased;
         () = controller => {}
-        () = unlisted => {}
+        () = overdue => {}
         () = context.hub.keep(&context.client) => {}
     }
 }
@@ -177,9 +180,9 @@ fn note(outcome: Outcome) {
 mod tests {
     use super::*;
     use crate::fixtures::{hub::Hub, template};
+    use http::Method;
     use serde_json::{Value, json};
-    use std::time::Duration;
-    use tokio::time::timeout;
+    use tokio::time::{Instant, timeout};
 
     fn object(change: impl FnOnce(&mut Value)) -> Guarded {
         let mut object = serde_json::to_value(template(&json!({}))).unwrap();
@@ -195,12 +198,29 @@ mod tests {
         object(|object| object["spec"]["replicas"] = "three".into())
     }
 
+    /// How long it goes on after it was told to stop, where only these requests are answered.
+    async fn goes_on(hears: fn(&Method, &str) -> bool) -> Duration {
+        let hub = Hub::new(&json!({}));
+        hub.hears(hears);
+        let told = Instant::now() + Duration::from_secs(5);
+        let stop = tokio::time::sleep_until(told);
+        let run = run(hub.context.clone(), futures::stream::pending(), stop);
+        timeout(Duration::from_mins(1), run).await.unwrap();
+        told.elapsed()
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_stop_before_the_templates_were_listed_ends_at_once() {
-        let hub = Hub::deaf();
-        let stop = tokio::time::sleep(Duration::from_secs(1));
-        let run = run(hub.context.clone(), futures::stream::pending(), stop);
-        timeout(Duration::from_secs(5), run).await.unwrap();
+        let nothing = |_: &Method, _: &str| false;
+        assert_eq!(goes_on(nothing).await, Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_does_not_wait_for_ever_for_a_reconciliation() {
+        let lists = |method: &Method, path: &str| {
+            method == Method::GET && path.ends_with("/vmwarenodepooltemplates")
+        };
+        assert!((DRAIN..DRAIN * 2).contains(&goes_on(lists).await));
     }
 
     /// What is passed on, and how many are malformed then.
