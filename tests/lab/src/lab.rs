@@ -10,6 +10,7 @@ mod work;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -28,6 +29,9 @@ use crate::vcenter::Vcenter;
 
 /// Name of the vCenter in the driver's configuration.
 pub const VCENTER: &str = "lab";
+
+/// How long vCenter may take to answer a driver that was killed.
+const LEFT: Duration = Duration::from_secs(30);
 
 /// A running lab. All of it ends when it is dropped.
 #[derive(Debug)]
@@ -131,6 +135,21 @@ impl Lab {
     /// Kills the driver (SIGKILL).
     pub fn kill_driver(&mut self) -> Result<()> {
         self.driver_mut()?.kill()
+    }
+
+    /// Kills the driver, and ends the sessions that it leaves: who is killed cannot log out, and vCenter
+    /// would end them when they have been idle. That of a login that was under way is ended, too.
+    pub async fn kill_driver_with_its_sessions(&mut self) -> Result<()> {
+        self.kill_driver()?;
+        for site in &self.sites {
+            let left = tokio::time::timeout(LEFT, site.proxy.left("Login")).await;
+            left.map_err(|_| Error::TimedOut {
+                what: format!("what the driver had under way to {}", site.name),
+                after: LEFT,
+            })?;
+            site.vcenter.end_sessions().await?;
+        }
+        Ok(())
     }
 
     /// Asks the driver to stop (SIGTERM), and waits until it has.

@@ -16,6 +16,7 @@ mod soap;
 mod state;
 mod tls;
 mod trap;
+mod under_way;
 mod upstream;
 
 use std::net::SocketAddr;
@@ -34,6 +35,7 @@ use self::listen::{Listener, Speaker};
 use self::state::State;
 pub use self::state::{Hold, Outage};
 pub use self::trap::{Moment, Sprung, Trap, Which};
+use self::under_way::Thing;
 use self::upstream::Upstream;
 use crate::certificates::Leaf;
 use crate::error::Result;
@@ -171,6 +173,19 @@ impl Proxy {
     /// Waits until vCenter answered more than `answers` calls since the last reset.
     pub async fn answered_more_than(&self, answers: u64) {
         self.state.until(|counts| counts.answers() > answers).await;
+    }
+
+    /// Waits until a call of `method` was passed on that vCenter has not answered yet.
+    pub async fn under_way(&self, method: &str) {
+        let call = Thing::Call(method.to_owned());
+        self.state.under_way.some(&call).await;
+    }
+
+    /// Waits until nobody is connected, and vCenter has answered each call of `method` that was
+    /// passed on: of clients that were killed, no such call comes after this.
+    pub async fn left(&self, method: &str) {
+        let call = Thing::Call(method.to_owned());
+        self.state.under_way.none(&[Thing::Client, call]).await;
     }
 
     /// Holds each call of `method` before it reaches vCenter, until the hold is dropped.

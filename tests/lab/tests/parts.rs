@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, PostParams};
 use lab::proxy::{Action, Fault, Outage};
 use lab::{Lab, wait_for};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 const SOON: Duration = Duration::from_secs(30);
@@ -214,4 +215,34 @@ async fn each_certificate_is_let_in_as_the_list_says() {
         .await;
     // PERMISSION_DENIED
     assert_eq!(refused.unwrap()["code"], 7);
+}
+
+#[tokio::test]
+async fn a_login_that_comes_after_its_client_was_killed_leaves_no_session() {
+    let lab = vcenter().await;
+    let proxy = lab.proxy();
+    let vcenter = lab.vcenter().record().unwrap();
+    let signal = |signal| {
+        let id = Pid::from_raw(i32::try_from(vcenter.id).unwrap()).unwrap();
+        kill_process(id, signal).unwrap();
+    };
+    let hold = proxy.hold("Login");
+    let mut client = Box::pin(govc(&lab, &["about"]));
+    tokio::select! {
+        ended = &mut client => panic!("its login is held: {ended:?}"),
+        () = proxy.seen("Login", 1) => {}
+    }
+    signal(Signal::STOP);
+    drop(hold);
+    proxy.under_way("Login").await;
+    // Killed with the future that waits for it.
+    drop(client);
+    let mut left = Box::pin(proxy.left("Login"));
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut left).await;
+    assert!(early.is_err(), "vCenter has not answered yet");
+    signal(Signal::CONT);
+    tokio::time::timeout(SOON, left).await.unwrap();
+    assert_eq!(lab.vcenter().sessions().await.unwrap().len(), 1);
+    lab.vcenter().end_sessions().await.unwrap();
+    assert!(lab.vcenter().sessions().await.unwrap().is_empty());
 }

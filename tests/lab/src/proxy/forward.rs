@@ -21,8 +21,12 @@ use super::faults::Action;
 use super::listen::Speaker;
 use super::state::State;
 use super::trap::Moment;
+use super::under_way::Thing;
 use super::upstream::Upstream;
 use super::{hostile, journal, soap};
+
+/// The method by which a client only waits.
+const WAITS: &str = "WaitForUpdatesEx";
 
 /// Why a connection ends: that is all that a client sees of any error here.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +39,8 @@ pub(super) enum Cut {
     Http(#[from] hyper::Error),
     #[error("connecting")]
     Connect(#[from] std::io::Error),
+    #[error("passing a call on")]
+    Pass(#[from] tokio::task::JoinError),
     #[error("answering with a status that does not exist")]
     Status(#[from] http::status::InvalidStatusCode),
 }
@@ -72,7 +78,7 @@ struct Forwarder {
 
 impl Forwarder {
     /// Handles one call.
-    async fn call(&self, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
+    async fn call(self: &Arc<Self>, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
         let Call {
             method,
             objects,
@@ -94,7 +100,11 @@ impl Forwarder {
     }
 
     /// Passes it on, or does to it what a fault says.
-    async fn played(&self, method: &str, request: Request<Body>) -> Result<Response<Body>, Cut> {
+    async fn played(
+        self: &Arc<Self>,
+        method: &str,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, Cut> {
         match self.state.decide(method) {
             None => self.pass(method, request).await,
             Some(Action::Delay { milliseconds }) => {
@@ -120,7 +130,32 @@ impl Forwarder {
         }
     }
 
-    async fn pass(&self, method: &str, request: Request<Body>) -> Result<Response<Body>, Cut> {
+    async fn pass(
+        self: &Arc<Self>,
+        method: &str,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, Cut> {
+        let call = Thing::Call(method.to_owned());
+        let under_way = self.state.under_way.begin(call);
+        let exchange = Arc::clone(self).exchange(request);
+        let exchange = async move {
+            let _under_way = under_way;
+            exchange.await
+        };
+        let response = if method == WAITS {
+            exchange.await?
+        } else {
+            // What was passed on is done, also where the client is gone meanwhile.
+            tokio::spawn(exchange).await??
+        };
+        self.state.count(method, |count| count.answers += 1);
+        let (mut parts, body) = response.into_parts();
+        parts.headers.remove(CONNECTION);
+        let body = counted(Arc::clone(&self.state), method, body);
+        Ok(Response::from_parts(parts, body))
+    }
+
+    async fn exchange(self: Arc<Self>, request: Request<Body>) -> Result<Response<Incoming>, Cut> {
         let mut connection = self.connection.lock().await;
         let mut sender = match connection.take() {
             Some(sender) => self.still_open(sender).await?,
@@ -128,12 +163,7 @@ impl Forwarder {
         };
         let response = sender.send_request(request).await?;
         *connection = Some(sender);
-        drop(connection);
-        self.state.count(method, |count| count.answers += 1);
-        let (mut parts, body) = response.into_parts();
-        parts.headers.remove(CONNECTION);
-        let body = counted(Arc::clone(&self.state), method, body);
-        Ok(Response::from_parts(parts, body))
+        Ok(response)
     }
 
     /// The connection, or another one: vCenter may have closed it while nobody called.

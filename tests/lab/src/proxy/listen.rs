@@ -11,6 +11,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::state::{Outage, State};
+use super::under_way::Thing;
 use crate::control;
 use crate::error::Result;
 
@@ -48,6 +49,8 @@ impl<S: Speaker> Listener<S> {
     }
 
     async fn connection(self, stream: TcpStream) {
+        // Ends after all that it stands for.
+        let _client = self.state.under_way.begin(Thing::Client);
         let mut outage = self.state.outage();
         let serving = pin!(self.serve(stream));
         tokio::select! {

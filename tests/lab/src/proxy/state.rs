@@ -11,6 +11,7 @@ use super::counts::{Count, Counts};
 use super::faults::{Action, Fault, Rule, Rules};
 use super::journal::{self, Change, Journal};
 use super::trap::{Armed, Moment, Spring, Sprung, Trap};
+use super::under_way::UnderWay;
 
 /// Whether what is behind a proxy can be reached.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +33,7 @@ pub(super) struct State {
     counted: Notify,
     released: Notify,
     outage: watch::Sender<Outage>,
+    pub(super) under_way: UnderWay,
 }
 
 #[derive(Debug, Default)]

@@ -40,9 +40,11 @@ impl Census {
         Self { most, task }
     }
 
-    /// The most that there were.
-    pub(in crate::commands) fn end(&self) -> usize {
-        self.most.load(Ordering::Relaxed)
+    /// The most that there were, if a count ever came off.
+    pub(in crate::commands) fn end(&self) -> Option<usize> {
+        let most = self.most.load(Ordering::Relaxed);
+        // There are always machines of others.
+        (most > 0).then_some(most)
     }
 }
 

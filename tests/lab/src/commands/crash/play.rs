@@ -107,11 +107,17 @@ impl Player {
         let began = Instant::now();
         self.converged(round.change).await?;
         let took = began.elapsed();
+        let counted = census.end();
+        judge.must(Invariant::I4, counted.is_some(), || {
+            "nobody could count".to_owned()
+        });
         let played = Played {
             change: round.change,
             kills: killed,
             converged_s: rounded(took.as_secs_f64()),
-            most_vms: census.end().saturating_sub(self.strangers.count()),
+            most_vms: counted
+                .unwrap_or_default()
+                .saturating_sub(self.strangers.count()),
             ..self.judged(judge).await?
         };
         judge.must(Invariant::I8, took <= CONVERGED, || {
@@ -163,9 +169,7 @@ impl Player {
             self.wire(next.wire)?.outage(Outage::Refused);
         }
         if kill.victim.is_driver() {
-            self.lab.kill_driver()?;
-            // Who is killed cannot log out; vCenter would end this session when it is idle.
-            self.lab.vcenter().end_sessions().await?;
+            self.lab.kill_driver_with_its_sessions().await?;
             self.lab.restart_driver().await?;
         }
         if kill.victim.is_controller() {

@@ -92,10 +92,8 @@ async fn killed(lab: &mut Lab, count: u32) -> anyhow::Result<String> {
         .await
         .context("waiting for a create")?;
     let id = lab.driver()?.process()?.id();
-    lab.kill_driver()?;
+    lab.kill_driver_with_its_sessions().await?;
     let there = lab.vcenter().govc().machines().await?;
-    // Whoever is killed cannot log out; vCenter would end these sessions when they are idle.
-    lab.vcenter().end_sessions().await?;
     lab.restart_driver().await?;
     let again = lab.driver()?.process()?.id();
     Ok(format!(

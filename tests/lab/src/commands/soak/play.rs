@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use kube::ResourceExt as _;
-use kube::api::{Api, DeleteParams, DynamicObject, ListParams};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use lab::Lab;
 use lab::agents::{Agents, Cast, Pool};
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::NAME;
 use super::plan::{Blow, BlowKind, Change, Round};
-use super::watchman::Watchman;
+use super::watchman::{Sighting, Watchman};
 use crate::commands::crash::eyes::{self, Census};
 use crate::commands::crash::invariants::{Invariant, Judge};
 use crate::commands::crash::rounded;
@@ -107,7 +107,13 @@ impl Player {
         judge.must(Invariant::I8, took <= CONVERGED, || {
             format!("converged after {} s", took.as_secs())
         });
-        let most = census.end().saturating_sub(self.strangers.count());
+        let counted = census.end();
+        judge.must(Invariant::I4, counted.is_some(), || {
+            "nobody could count".to_owned()
+        });
+        let most = counted
+            .unwrap_or_default()
+            .saturating_sub(self.strangers.count());
         // A machine that was let go and the one in its place are there together for a while.
         let moving = usize::from(!matches!(round.change, Change::Scale(_)));
         let allowed = usize::try_from(before.max(self.nodes))? + moving;
@@ -118,8 +124,8 @@ impl Player {
         if !self.copied && self.nodes > 0 {
             self.strangers.copy_one(&self.lab).await?;
             self.copied = true;
-            self.label_agents().await?;
         }
+        self.label_agents().await?;
         Ok(Played {
             round,
             nodes: self.nodes,
@@ -171,9 +177,7 @@ impl Player {
         tokio::time::sleep(blow.after).await;
         match blow.kind {
             BlowKind::KillDriver => {
-                self.lab.kill_driver()?;
-                // Who is killed cannot log out; vCenter would end this session when it is idle.
-                self.lab.vcenter().end_sessions().await?;
+                self.lab.kill_driver_with_its_sessions().await?;
                 self.lab.restart_driver().await?;
             }
             BlowKind::KillController => {
@@ -228,8 +232,7 @@ impl Player {
         judge.must(Invariant::I10, running == claimed, || {
             format!("the status says {claimed}, and {running} are on")
         });
-        let taken = self.watchman.taken();
-        judge.none_of(Invariant::I5, "bound Agents whose machine is gone", &taken);
+        self.nobody_was_taken(judge);
         eyes::touched(&self.lab, &self.strangers, &world, judge);
         self.kept_what_people_set(judge).await?;
         let sessions = eyes::sessions(&self.lab).await?;
@@ -239,13 +242,33 @@ impl Player {
         eyes::calm(&self.lab, judge)
     }
 
+    fn nobody_was_taken(&self, judge: &mut Judge) {
+        let Sighting {
+            taken,
+            deleted,
+            looks,
+        } = self.watchman.seen();
+        let taken: Vec<_> = taken.into_iter().collect();
+        judge.none_of(Invariant::I5, "bound Agents whose machine is gone", &taken);
+        let deleted: Vec<_> = deleted.into_iter().collect();
+        judge.none_of(Invariant::I5, "bound Agents that were deleted", &deleted);
+        judge.must(Invariant::I5, looks > 0, || "nobody could look".to_owned());
+    }
+
+    /// Labels all Agents, as a person would: again in each round, as those before may all be gone.
     async fn label_agents(&mut self) -> anyhow::Result<()> {
-        let label = format!("{}={}", AGENT_LABEL.0, AGENT_LABEL.1);
-        let place = ["--namespace", &self.pool.agents, "label", "--overwrite"];
-        let what = ["agents", "--all", &label];
-        self.lab.kubectl(&[&place[..], &what[..]].concat()).await?;
-        let agents = self.agents()?.list(&ListParams::default()).await?;
-        self.labelled = agents.into_iter().map(|agent| agent.name_any()).collect();
+        let agents = self.agents()?;
+        let label = Patch::Merge(json!({"metadata": {"labels": {AGENT_LABEL.0: AGENT_LABEL.1}}}));
+        self.labelled.clear();
+        for agent in agents.list(&ListParams::default()).await? {
+            let name = agent.name_any();
+            let done = agents.patch(&name, &PatchParams::default(), &label).await;
+            match done {
+                Ok(_) => drop(self.labelled.insert(name)),
+                Err(kube::Error::Api(status)) if status.is_not_found() => {}
+                Err(error) => return Err(error).with_context(|| format!("labelling {name}")),
+            }
+        }
         Ok(())
     }
 

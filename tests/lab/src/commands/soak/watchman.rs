@@ -1,10 +1,13 @@
 //! Looks all the time whether a machine is taken whose Agent is bound.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::StreamExt as _;
+use kube::ResourceExt as _;
 use kube::api::{Api, DynamicObject, ListParams};
+use kube::runtime::watcher::{self, Event, watcher};
 use lab::agents::product_uuid;
 use lab::vcenter::{Govc, Machine};
 use tokio::task::JoinHandle;
@@ -15,66 +18,96 @@ const LOOK: Duration = Duration::from_secs(1);
 /// By the names of Agents that are bound, whose Machine each of them is.
 type Bound = BTreeMap<String, String>;
 
-/// A task that looks.
+/// What was seen.
+#[derive(Debug, Default)]
+pub(super) struct Sighting {
+    /// Agents that were bound without a machine.
+    pub(super) taken: BTreeSet<String>,
+    /// Agents that were bound when they were deleted.
+    pub(super) deleted: BTreeSet<String>,
+    /// How often a look at Agents and machines came off.
+    pub(super) looks: usize,
+}
+
+/// Tasks that look.
 pub(super) struct Watchman {
-    taken: Arc<Mutex<BTreeSet<String>>>,
-    task: JoinHandle<()>,
+    seen: Arc<Mutex<Sighting>>,
+    tasks: [JoinHandle<()>; 2],
 }
 
 // === impl Watchman ===
 
 impl Watchman {
     pub(super) fn start(agents: Api<DynamicObject>, govc: Govc) -> Self {
-        let taken: Arc<Mutex<BTreeSet<String>>> = Arc::default();
-        let noted = Arc::clone(&taken);
-        let task = tokio::spawn(async move {
-            loop {
-                let found = look(&agents, &govc).await;
-                note(&noted, found);
-                tokio::time::sleep(LOOK).await;
-            }
-        });
-        Self { taken, task }
+        let seen = Arc::default();
+        let tasks = [
+            tokio::spawn(follow(agents.clone(), Arc::clone(&seen))),
+            tokio::spawn(look_again_and_again(agents, govc, Arc::clone(&seen))),
+        ];
+        Self { seen, tasks }
     }
 
-    /// Agents that were bound without a machine since the last time.
-    pub(super) fn taken(&self) -> Vec<String> {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *taken).into_iter().collect()
+    /// What was seen since the last time.
+    pub(super) fn seen(&self) -> Sighting {
+        std::mem::take(&mut *lock(&self.seen))
     }
 }
 
 impl Drop for Watchman {
     fn drop(&mut self) {
-        self.task.abort();
+        for task in &self.tasks {
+            task.abort();
+        }
     }
 }
 
-fn note(noted: &Mutex<BTreeSet<String>>, found: Vec<String>) {
-    let noted = noted.lock();
-    noted.unwrap_or_else(PoisonError::into_inner).extend(found);
+fn lock(seen: &Mutex<Sighting>) -> MutexGuard<'_, Sighting> {
+    // Names are added one by one: nothing is left half done.
+    seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn look(agents: &Api<DynamicObject>, govc: &Govc) -> Vec<String> {
-    let (Some(before), Ok(machines), Some(after)) = (
-        bound(agents).await,
-        govc.machines().await,
-        bound(agents).await,
-    ) else {
-        return Vec::new();
-    };
-    without_machine(&before, &machines, &after)
+/// Notes who is deleted while it is bound: looks from time to time would miss one that goes at once.
+async fn follow(agents: Api<DynamicObject>, seen: Arc<Mutex<Sighting>>) {
+    let mut changes = std::pin::pin!(watcher(agents, watcher::Config::default()));
+    while let Some(change) = changes.next().await {
+        // After an error it watches again by itself.
+        if let Ok(Event::Delete(agent)) = change
+            && machine_of(&agent).is_some()
+        {
+            lock(&seen).deleted.insert(agent.name_any());
+        }
+    }
+}
+
+async fn look_again_and_again(agents: Api<DynamicObject>, govc: Govc, seen: Arc<Mutex<Sighting>>) {
+    loop {
+        if let (Some(before), Ok(machines), Some(after)) = (
+            bound(&agents).await,
+            govc.machines().await,
+            bound(&agents).await,
+        ) {
+            let mut seen = lock(&seen);
+            seen.looks += 1;
+            seen.taken
+                .extend(without_machine(&before, &machines, &after));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 async fn bound(agents: &Api<DynamicObject>) -> Option<Bound> {
     let agents = agents.list(&ListParams::default()).await.ok()?;
-    let bound = agents.into_iter().filter_map(|agent| {
-        let labels = agent.metadata.labels.unwrap_or_default();
-        let whose = labels.get("agentMachineRef")?.clone();
-        let asked_for = agent.data["spec"]["clusterDeploymentName"].is_object();
-        asked_for.then_some((agent.metadata.name?, whose))
-    });
+    let bound = agents
+        .into_iter()
+        .filter_map(|agent| Some((agent.name_any(), machine_of(&agent)?)));
     Some(bound.collect())
+}
+
+/// Whose Machine an Agent is, if it is bound.
+fn machine_of(agent: &DynamicObject) -> Option<String> {
+    let whose = agent.labels().get("agentMachineRef")?;
+    let asked_for = agent.data["spec"]["clusterDeploymentName"].is_object();
+    asked_for.then(|| whose.clone())
 }
 
 /// Who was bound to the same Machine before and after the look at vCenter, and had none there.
@@ -89,7 +122,24 @@ fn without_machine(before: &Bound, machines: &[Machine], after: &Bound) -> Vec<S
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn an_agent_is_bound_while_a_machine_has_it_and_a_cluster_asks_for_it() {
+        let label = json!({"agentMachineRef": "a"});
+        let cluster = json!({"clusterDeploymentName": {"name": "hosted", "namespace": "clusters"}});
+        for (why, labels, spec, bound) in [
+            ("it is", &label, &cluster, true),
+            ("it was let go", &json!({}), &cluster, false),
+            ("nobody asks for it", &label, &json!({}), false),
+        ] {
+            let agent = json!({"metadata": {"name": "it", "labels": labels}, "spec": spec});
+            let agent: DynamicObject = serde_json::from_value(agent).unwrap();
+            assert_eq!(machine_of(&agent).is_some(), bound, "{why}");
+        }
+    }
 
     #[test]
     fn only_an_agent_that_was_bound_all_the_time_counts() {
