@@ -4,6 +4,7 @@ pub(crate) mod approval;
 pub(crate) mod identity;
 pub(crate) mod labels;
 pub(crate) mod phase;
+pub(crate) mod selector;
 
 #[cfg(test)]
 pub(crate) mod fixtures {

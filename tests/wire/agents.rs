@@ -12,6 +12,9 @@ use crate::hub::{Hub, POOL};
 use crate::zone::PATIENCE;
 
 const MANAGED_BY: &str = "vmware.hcp.open-cluster-management.io/managed-by";
+const NODE_POOL: &str = "vmware.hcp.open-cluster-management.io/nodepool";
+/// The field manager of the controller.
+const CONTROLLER: &str = "hcp-vsphere-controller";
 const FINALIZER: &str = "vmware.hcp.open-cluster-management.io/agent-vm-cleanup";
 /// A host that is in no machine of ours.
 const STRANGER: &str = "7ad17814-c27b-5f31-9b1a-dbfa81a6f66f";
@@ -38,6 +41,28 @@ impl Stage {
         let kind = GroupVersionKind::gvk("agent-install.openshift.io", "v1beta1", "Agent");
         let client = self.hub.lab.client().unwrap();
         Api::namespaced_with(client, &self.pool.agents, &ApiResource::from_gvk(&kind))
+    }
+
+    /// Applies the template, and its NodePool, which takes any Agent.
+    async fn apply_without_selector(&self, replicas: u32) {
+        let mut node_pool = self.pool.node_pool(replicas);
+        node_pool["spec"]["platform"]["agent"] = json!({});
+        self.hub.lab.apply(&node_pool).await.unwrap();
+        let template = self.pool.template(&self.hub.lab);
+        self.hub.lab.apply(&template).await.unwrap();
+    }
+
+    /// The NodePool once its selector looks so.
+    async fn selector(&self, so: impl Fn(&Value) -> bool) -> DynamicObject {
+        let kind = GroupVersionKind::gvk("hypershift.openshift.io", "v1beta1", "NodePool");
+        let kind = ApiResource::from_gvk(&kind);
+        let client = self.hub.lab.client().unwrap();
+        let pools = Api::namespaced_with(client, &self.pool.namespace, &kind);
+        let so = |pool: Option<&DynamicObject>| {
+            pool.is_some_and(|it| so(&it.data["spec"]["platform"]["agent"]["agentLabelSelector"]))
+        };
+        let seen = lab::wait_for(pools, POOL, PATIENCE, so).await;
+        seen.unwrap().unwrap()
     }
 
     /// Registers a host by hand, as the installer would.
@@ -95,6 +120,12 @@ impl Stage {
         let machines = self.hub.machines().await;
         machines.into_iter().map(|machine| machine.uuid).collect()
     }
+}
+
+/// Who has set anything of an object.
+fn managers(object: &DynamicObject) -> Vec<&str> {
+    let managers = object.managed_fields().iter();
+    managers.filter_map(|it| it.manager.as_deref()).collect()
 }
 
 fn is_approved(agent: &DynamicObject) -> bool {
@@ -170,6 +201,61 @@ async fn what_others_have_set_of_an_agent_stays_and_hosts_of_others_are_left_alo
         assert_eq!(agent.labels().len(), 1, "{name}");
         assert!(agent.finalizers().is_empty(), "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_node_pool_that_takes_any_agent_is_given_a_selector_and_its_agents_fit() {
+    let hub = Hub::of(Lab::builder().node_pools()).await;
+    let pool = Pool::new(&hub.lab, POOL);
+    pool.prepare(&hub.lab).await.unwrap();
+    let stage = Stage { hub, pool };
+    stage.apply_without_selector(1).await;
+    let labels = json!({"pool": POOL, NODE_POOL: POOL});
+    let selected = stage.selector(|it| it["matchLabels"] == labels).await;
+    assert!(managers(&selected).contains(&CONTROLLER));
+    // What else is asked of it stays.
+    assert_eq!(selected.data["spec"]["clusterName"], stage.pool.cluster);
+    assert_eq!(selected.data["spec"]["replicas"], 1);
+
+    let uuids = stage.uuids(1).await;
+    let name = product_uuid(&uuids[0]);
+    let serial = serial_number(&uuids[0]);
+    stage.register(&name, &serial, &json!({})).await;
+    let agent = stage.agent(&name, is_approved).await;
+    for (key, value) in [("pool", POOL), (NODE_POOL, POOL)] {
+        assert_eq!(agent.labels()[key], value);
+    }
+}
+
+#[tokio::test]
+async fn the_selector_of_a_node_pool_with_machines_is_never_touched() {
+    let hub = Hub::of(Lab::builder().node_pools()).await;
+    let pool = Pool::new(&hub.lab, POOL);
+    pool.prepare(&hub.lab).await.unwrap();
+    let machine = json!({
+        "apiVersion": "cluster.x-k8s.io/v1beta1",
+        "kind": "Machine",
+        "metadata": {
+            "name": "worker",
+            "namespace": pool.control_plane(),
+            "annotations": {
+                "hypershift.openshift.io/nodePool": format!("{}/{POOL}", pool.namespace),
+            },
+        },
+        "spec": {
+            "clusterName": pool.cluster,
+            "bootstrap": {},
+            "infrastructureRef": {"kind": "AgentMachine", "name": "worker"},
+        },
+    });
+    hub.lab.apply(&machine).await.unwrap();
+    let stage = Stage { hub, pool };
+    stage.apply_without_selector(1).await;
+    // Machines are asked for after it was decided what the NodePool selects by.
+    stage.uuids(1).await;
+    let untouched = stage.selector(|_| true).await;
+    assert_eq!(untouched.data["spec"]["platform"]["agent"], json!({}));
+    assert!(!managers(&untouched).contains(&CONTROLLER));
 }
 
 #[tokio::test]

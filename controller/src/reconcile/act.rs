@@ -1,6 +1,7 @@
 //! Carries out a plan: removes first, then makes, then sees to the Agents.
 
 mod agents;
+mod node_pool;
 
 use super::{
     Work,
@@ -38,6 +39,7 @@ pub(super) async fn act<D: Driver>(
     delete(work, on, plan, memory).await;
     prove(work, on, plan, memory).await;
     ensure(work, on, plan, memory).await;
+    node_pool::select(work, plan, memory).await;
     agents::apply(work, plan, memory).await;
     memory
         .attempts

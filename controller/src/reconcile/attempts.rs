@@ -31,6 +31,8 @@ pub(super) enum Work {
     Fence(i32),
     /// To delete the Agent of this one, or let it go.
     Bury(i32),
+    /// To set what the node pool selects Agents by.
+    Select,
     /// To look up names and the ISO.
     Check,
     /// To keep the Secret from going.
@@ -86,7 +88,9 @@ impl Attempts {
             | Work::Agent(slot)
             | Work::Fence(slot)
             | Work::Bury(slot) => keep(*slot),
-            Work::Ensure | Work::Delete | Work::Check | Work::Keep | Work::LetGo => true,
+            Work::Ensure | Work::Delete | Work::Select | Work::Check | Work::Keep | Work::LetGo => {
+                true
+            }
         });
     }
 

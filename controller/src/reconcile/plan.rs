@@ -17,10 +17,13 @@ use super::{
 };
 use crate::{
     adoption::{Candidate, Grounds, candidates},
-    agents::approval::Change,
+    agents::{
+        approval::Change,
+        selector::{Selection, selection},
+    },
     capacity::Taken,
     crd::{AdoptionPlan, VMwareNodePoolTemplateStatus},
-    demand::Demand,
+    demand::{Basis, Demand},
     driver::{Fault, Machine, MachineRef, Power},
     leaving::{course::Look, ties::Ties},
     link::{Connection, OwnerView, Sight},
@@ -73,6 +76,8 @@ pub(super) struct Plan {
     pub(super) release: Vec<MachineRef>,
     /// What is known of the hosts in the machines.
     pub(super) hosts: Hosts,
+    /// What the node pool is to select Agents by, if that is to be set.
+    pub(super) select: Option<Selection>,
     /// What is to be set of Agents, by slot.
     pub(super) agents: Vec<(i32, Change)>,
     /// What ties machines to those who use them.
@@ -276,6 +281,12 @@ impl Plan {
             }
         }
         self.hosts.decisions = decisions;
+        // Of a node pool that is heard, and that the template acts for.
+        if matches!(seen.demand.basis, Basis::Pool(_)) {
+            let selection = selection(seen.pool, &seen.wish.agent_labels);
+            let due = || seen.attempts.due(Work::Select, None, seen.now);
+            self.select = selection.filter(|_| later.allows(due()));
+        }
         self.wake = later.0;
     }
 }

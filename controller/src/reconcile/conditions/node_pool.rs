@@ -2,10 +2,11 @@
 
 use super::{Holds, Verdict, verdict};
 use crate::{
+    agents::selector::selection,
     crd::ALLOW_SCALE_DOWN,
     demand::{Basis, HELD, Held, Parts, Source},
     reason::Reason,
-    reconcile::plan::Seen,
+    reconcile::{attempts::Work, plan::Seen},
     wish::Mode,
 };
 
@@ -25,7 +26,7 @@ pub(super) fn node_pool_found(seen: &Seen<'_>) -> Verdict {
         Basis::Pool(parts) => (
             Holds::True,
             Reason::NodePoolFound,
-            told(parts, *replicas_ignored),
+            told(parts, *replicas_ignored) + &unselected(seen),
         ),
         Basis::PoolDeleting => (
             Holds::False,
@@ -71,6 +72,16 @@ pub(super) fn scale_down_held(seen: &Seen<'_>) -> Option<Verdict> {
         seen.demand.desired, fall.to, fall.until
     );
     Some(verdict(HELD, Holds::True, Reason::ScaleDownHeld, message))
+}
+
+/// Why the node pool still takes any Agent, if that was to be otherwise.
+fn unselected(seen: &Seen<'_>) -> String {
+    let selection = selection(seen.pool, &seen.wish.agent_labels);
+    let fault = seen.attempts.fault(Work::Select);
+    let fault = fault.filter(|_| selection.is_some());
+    fault.map_or(String::new(), |fault| {
+        format!(" It takes any Agent: {fault}")
+    })
 }
 
 fn told(parts: &Parts, replicas_ignored: bool) -> String {

@@ -2,8 +2,8 @@ use super::*;
 use crate::{
     agents::fixtures::{bound, disk},
     crd::VMwareNodePoolTemplateStatus,
-    driver::{Power, State},
-    fixtures::world::World,
+    driver::{Power, Retry, State},
+    fixtures::{fault, world::World},
     kinds::node_pool::{AgentPlatform, NodePool},
     kinds::{Ours, agent::AgentSpec},
     link::Connection,
@@ -24,12 +24,20 @@ fn world(slots: &[i32]) -> World {
         replicas_ignored: false,
     };
     let mut node_pool = NodePool::default();
+    node_pool.meta.name = "workers".into();
     node_pool.spec.replicas = i32::try_from(slots.len()).ok();
     node_pool.spec.platform.type_ = Some("Agent".into());
     node_pool.spec.platform.agent = Some(AgentPlatform::default());
     world.pool.node_pool = Sought::Found(Arc::new(node_pool));
     world.pool.places.agents = Some("agents".into());
     world.pool.agents = Sought::Found(Vec::new());
+    world
+}
+
+/// The same, whose node pool takes any Agent and has no machines yet.
+fn unselective() -> World {
+    let mut world = registered();
+    world.pool.machines = Sought::Found(Vec::new());
     world
 }
 
@@ -235,6 +243,50 @@ fn an_approval_that_was_taken_back_is_told_though_the_host_is_not_valid_yet() {
     let (phase, message) = told(&with(world, vec![agent]));
     assert_eq!(phase, "Insufficient");
     assert!(message.contains("took its approval back"), "{message}");
+}
+
+#[test]
+fn a_node_pool_that_takes_any_agent_is_given_a_selector_by_the_template_that_acts() {
+    let selects = |change: fn(&mut World)| {
+        let mut world = unselective();
+        change(&mut world);
+        planned(&world).select.is_some()
+    };
+    let pool = |change: fn(&mut NodePool)| {
+        let mut world = unselective();
+        let found = world.pool.node_pool.found().unwrap();
+        let mut changed = NodePool::clone(found);
+        change(&mut changed);
+        world.pool.node_pool = Sought::Found(Arc::new(changed));
+        planned(&world).select.is_some()
+    };
+    assert!(selects(|_| ()) && pool(|_| ()));
+    // What was set is seen in a moment.
+    assert!(!selects(|it| it.attempts.note(Work::Select, None, it.now)));
+    assert!(!selects(|it| it.pool.elder = Some("older".into())));
+    assert!(!selects(|it| it.wish.paused = true));
+    assert!(!selects(|it| it.wish.deleting = true));
+    assert!(!pool(|it| it.spec.paused_until = Some("true".into())));
+    assert!(!pool(|it| it.meta.deleting = true));
+}
+
+#[test]
+fn why_a_node_pool_could_not_be_given_a_selector_is_told_until_it_has_one() {
+    let message = |world: &World| {
+        let conditions = status(world).conditions;
+        let found = conditions.iter().find(|it| it.type_ == "NodePoolFound");
+        found.unwrap().message.clone()
+    };
+    let mut world = unselective();
+    let refused = Some(fault(Retry::Slow));
+    world.attempts.note(Work::Select, refused, world.now);
+    let told = message(&world);
+    assert!(
+        told.ends_with("It takes any Agent: SomeFault: it failed. Mend it"),
+        "{told}"
+    );
+    world.pool.replicas = Sought::Found(1);
+    assert!(!message(&world).contains("SomeFault"));
 }
 
 #[test]

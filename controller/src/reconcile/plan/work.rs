@@ -60,6 +60,7 @@ fn told(machine: Option<&Machine>, work: Work) -> Option<&Fault> {
         | Work::Make(_)
         | Work::Fence(_)
         | Work::Bury(_)
+        | Work::Select
         | Work::Check
         | Work::Keep
         | Work::LetGo => true,

@@ -9,7 +9,9 @@ fn pool(spec: &Value) -> Value {
     let mut pool = json!({
         "apiVersion": "hypershift.openshift.io/v1beta1", "kind": "NodePool",
         "metadata": {"name": "workers", "namespace": "clusters"},
-        "spec": {"clusterName": "east", "platform": {"type": "Agent"}},
+        "spec": {"clusterName": "east", "platform": {"type": "Agent", "agent": {
+            "agentLabelSelector": {"matchLabels": {"pool": "workers"}},
+        }}},
     });
     let fields = pool["spec"].as_object_mut().unwrap();
     fields.extend(spec.as_object().unwrap().clone());
@@ -37,6 +39,22 @@ async fn machines_follow_the_node_pool_up_and_down_and_to_its_end() {
     hub.until("none", counts(0, 0, 0)).await;
     hub.until("told", has("NodePoolFound", "False", "NodePoolDeleted"))
         .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_pool_that_takes_any_agent_is_given_a_selector_and_then_left_alone() {
+    let change = json!({"testMode": false, "nodePoolRef": {"name": "workers"}, "replicas": null});
+    let mut hub = Hub::new(&change);
+    let platform = json!({"replicas": 2, "platform": {"type": "Agent", "agent": {}}});
+    hub.shelve(pool(&platform));
+    hub.until("made", counts(2, 2, 2)).await;
+    let selector = r#"node pool {"vmware.hcp.open-cluster-management.io/nodepool":"workers"}"#;
+    let set = |hub: &Hub| hub.journal().iter().filter(|it| *it == selector).count();
+    assert_eq!(set(&hub), 1);
+    hub.shelve(pool(&json!({"replicas": 3})));
+    hub.until("more", counts(3, 3, 3)).await;
+    hub.pass(Duration::from_mins(1)).await;
+    assert_eq!(set(&hub), 1);
 }
 
 #[tokio::test(start_paused = true)]
