@@ -4,11 +4,13 @@
 //! written again; what is refused beyond it stands in `validation`.
 
 mod adoption;
+mod self_healing;
 #[allow(clippy::duplicated_attributes, reason = "printer columns share types")]
 mod spec;
 mod status;
 
 pub use adoption::{AdoptionPlan, AdoptionStatus};
+pub use self_healing::{Awaited, SelfHealing, SelfHealingStatus};
 pub use spec::{
     AdvancedConfig, AgentIso, AgentIsoType, DeletionPolicy, NodePoolReference, Quota,
     ResourceLimits, SecretReference, VMwareNodePoolTemplate, VMwareNodePoolTemplateSpec,
@@ -59,6 +61,10 @@ pub const RELEASE: &str = "vmware.hcp.open-cluster-management.io/release";
 
 /// With the value `true`, the number of machines may fall by more than half at once.
 pub const ALLOW_SCALE_DOWN: &str = "vmware.hcp.open-cluster-management.io/allow-scale-down";
+
+/// With the value `true`, machines are replaced again after the circuit was opened. It counts once; for
+/// another time it is taken off and set again.
+pub const CLOSE_CIRCUIT: &str = "vmware.hcp.open-cluster-management.io/close-circuit";
 
 /// The Secret that is read where the template names none.
 pub const DEFAULT_SECRET: &str = "vsphere-credentials";

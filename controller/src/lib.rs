@@ -10,6 +10,7 @@ mod demand;
 pub mod driver;
 #[cfg(test)]
 mod fixtures;
+pub mod healing;
 pub mod hub;
 pub mod kinds;
 pub mod leader;

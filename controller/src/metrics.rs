@@ -4,6 +4,7 @@ mod room;
 
 use crate::{
     crd::{ResourceCheck, ResourceValidation, VMwareNodePoolTemplateStatus},
+    healing::Stage,
     reconcile::CONDITIONS,
 };
 use jiff::Timestamp;
@@ -13,7 +14,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 use room::RoomMetrics;
-use std::{sync::atomic::AtomicU64, time::Duration};
+use std::{collections::BTreeMap, sync::atomic::AtomicU64, time::Duration};
 
 /// The companion's words for what a template names.
 const RESOURCES: [&str; 6] = [
@@ -36,6 +37,7 @@ pub struct Metrics {
     vm_desired: Family<Template, Gauge>,
     vm_created: Family<Template, Counter>,
     vm_deleted: Family<Template, Counter>,
+    replacements: Family<StageLabels, Counter>,
     reconciles: Family<Template, Counter>,
     errors: Family<Template, Counter>,
     status_writes: Family<Template, Counter>,
@@ -88,6 +90,13 @@ struct ResourceLabels {
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct StageLabels {
+    name: String,
+    namespace: String,
+    stage: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct ReconcileLabels {
     result: &'static str,
 }
@@ -107,6 +116,7 @@ impl Default for Metrics {
             vm_desired: Family::default(),
             vm_created: Family::default(),
             vm_deleted: Family::default(),
+            replacements: Family::default(),
             reconciles: Family::default(),
             errors: Family::default(),
             status_writes: Family::default(),
@@ -138,6 +148,7 @@ impl Metrics {
             "vmware_nodepool_vm_desired", "Machines that are asked for", vm_desired;
             "vmware_nodepool_vm_created", "Machines made", vm_created;
             "vmware_nodepool_vm_deleted", "Machines removed and proved gone", vm_deleted;
+            "vmware_nodepool_replacements", "Machines replaced as they did not get on", replacements;
             "vmware_nodepool_reconcile", "Reconciliations", reconciles;
             "vmware_nodepool_reconcile_errors", "Reconciliations that failed", errors;
             "vmware_nodepool_status_writes", "Statuses written", status_writes;
@@ -233,6 +244,10 @@ impl Metrics {
         let (made, gone) = changes(old, new);
         self.vm_created.get_or_create(&labels).inc_by(made);
         self.vm_deleted.get_or_create(&labels).inc_by(gone);
+        for stage in replaced(old, new) {
+            let labels = stage_labels(&labels, stage);
+            self.replacements.get_or_create(&labels).inc();
+        }
         self.conditions(&labels, new);
         self.room.show(&labels, new.resource_utilization.as_ref());
         if let Some(validation) = &new.resource_validation {
@@ -254,6 +269,9 @@ impl Metrics {
             &self.status_writes,
         ] {
             counter.remove(&labels);
+        }
+        for stage in Stage::ALL {
+            self.replacements.remove(&stage_labels(&labels, stage));
         }
         self.room.forget(&labels);
         for condition in CONDITIONS {
@@ -342,6 +360,15 @@ fn condition_labels(template: &Template, condition: &str) -> ConditionLabels {
     }
 }
 
+fn stage_labels(template: &Template, stage: Stage) -> StageLabels {
+    let Template { name, namespace } = template.clone();
+    StageLabels {
+        name,
+        namespace,
+        stage: stage.word(),
+    }
+}
+
 fn resource_labels(template: &Template, resource_type: &'static str) -> ResourceLabels {
     let Template { name, namespace } = template.clone();
     ResourceLabels {
@@ -367,6 +394,19 @@ fn changes(old: &VMwareNodePoolTemplateStatus, new: &VMwareNodePoolTemplateStatu
         count(after.difference(&before).count()),
         count(before.difference(&after).count()),
     )
+}
+
+/// What each machine did not reach that leaves for it in `new`, and did not in `old`.
+fn replaced(old: &VMwareNodePoolTemplateStatus, new: &VMwareNodePoolTemplateStatus) -> Vec<Stage> {
+    let leaving = |status: &VMwareNodePoolTemplateStatus| {
+        let entries = status.vm_status.iter();
+        let leaving =
+            entries.filter_map(|it| Some((it.slot, Stage::of_reason(&it.leaving_reason)?)));
+        leaving.collect::<BTreeMap<_, _>>()
+    };
+    let mut leaves = leaving(new);
+    leaves.retain(|slot, _| !leaving(old).contains_key(slot));
+    leaves.into_values().collect()
 }
 
 #[cfg(test)]
@@ -412,11 +452,28 @@ mod tests {
         }
     }
 
+    /// The first machine leaves, as its Agent never registered.
+    fn replacing() -> VMwareNodePoolTemplateStatus {
+        let mut status = status(&[1, 2]);
+        status.vm_status[0].leaving_reason = "NotRegistered".into();
+        status
+    }
+
+    #[test]
+    fn a_replacement_is_counted_once_by_what_was_not_reached() {
+        let metrics = Metrics::default();
+        metrics.wrote(("clusters", "pool"), &status(&[1, 2]), &replacing());
+        metrics.wrote(("clusters", "pool"), &replacing(), &replacing());
+        let line = "vmware_nodepool_replacements_total\
+                    {name=\"pool\",namespace=\"clusters\",stage=\"Registration\"} 1\n";
+        assert!(text(&metrics).contains(line), "{}", text(&metrics));
+    }
+
     #[test]
     fn the_series_of_a_template_go_with_it() {
         let metrics = Metrics::default();
         metrics.started("clusters", "pool");
-        metrics.wrote(("clusters", "pool"), &status(&[]), &status(&[1]));
+        metrics.wrote(("clusters", "pool"), &status(&[]), &replacing());
         metrics.forget("clusters", "pool");
         assert!(!text(&metrics).contains("pool\""), "{}", text(&metrics));
     }

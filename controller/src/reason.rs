@@ -117,6 +117,14 @@ reasons! {
     Released,
     /// Nothing is done because the companion's machines are there. See `AdoptionRequired`.
     AdoptionRequired,
+    /// Each machine got on within its deadlines, or has time left.
+    Healthy,
+    /// Machines that did not get on are being replaced. Wait.
+    Replacing,
+    /// Machines are not nodes in time, and a cluster has them: replacing them is Cluster API's.
+    InstallationOverdue,
+    /// Machine after machine was replaced, and none got on. Find out why, then close the circuit.
+    CircuitOpen,
     /// vCenter cannot be looked at; what was seen last stays. See `VSphereConnected`.
     NotSeen,
     /// An annotation says that nothing is to be done.

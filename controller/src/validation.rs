@@ -32,6 +32,10 @@ enum Demand {
     NamePrefix(usize),
     /// A duration as Go writes it.
     Duration,
+    /// A duration as Go writes it, longer than 0.
+    Deadline,
+    /// An object whose durations of these names, or else these instead, are less than so long together.
+    Together(&'static [(&'static str, &'static str)], &'static str),
     /// No key begins with one of these.
     NoKeyLike(&'static [&'static str]),
     /// Not empty where the other field has this word.
@@ -51,6 +55,14 @@ struct Rule {
     field: &'static str,
     demand: Demand,
 }
+
+/// The deadlines of self-healing, and what they are where they are left out.
+const DEADLINES: &[(&str, &str)] = &[
+    ("powerOnDeadline", "3m"),
+    ("registrationDeadline", "6m"),
+    ("validationDeadline", "3m"),
+    ("installationDeadline", "7m"),
+];
 
 const fn rule(field: &'static str, demand: Demand) -> Rule {
     Rule { field, demand }
@@ -119,6 +131,16 @@ const RULES: &[Rule] = &[
     ),
     rule("agentISO.url", Demand::NeededWhen("agentISO.type", "url")),
     rule("resourcePollingInterval", Demand::Duration),
+    rule("selfHealing.powerOnDeadline", Demand::Deadline),
+    rule("selfHealing.registrationDeadline", Demand::Deadline),
+    rule("selfHealing.validationDeadline", Demand::Deadline),
+    rule("selfHealing.installationDeadline", Demand::Deadline),
+    rule("selfHealing", Demand::Together(DEADLINES, "20m")),
+    rule(
+        "selfHealing.maxReplacements",
+        between(1, MAX_REPLICAS as i64),
+    ),
+    rule("selfHealing.failureLimit", between(1, i32::MAX as i64)),
 ];
 
 /// What is wrong with the spec of an object of this namespace, one sentence for each row.
@@ -206,6 +228,17 @@ impl Rule {
                 text.chars().count() <= most && !text.contains(['/', '\\', '%'])
             }
             Demand::Duration => text.is_empty() || go_duration(text).is_some(),
+            Demand::Deadline => {
+                text.is_empty() || go_duration(text).is_some_and(|seconds| seconds > 0.0)
+            }
+            Demand::Together(parts, below) => {
+                let part = |(name, default): &(&str, &str)| {
+                    let given = find(value, name).and_then(Value::as_str);
+                    let given = given.filter(|given| !given.is_empty());
+                    go_duration(given.unwrap_or(default)).unwrap_or_default()
+                };
+                parts.iter().map(part).sum::<f64>() < go_duration(below).unwrap_or_default()
+            }
             Demand::NoKeyLike(kept) => value.as_object().is_none_or(|map| {
                 let refused = |key: &String| kept.iter().any(|kept| key.starts_with(kept));
                 !map.keys().any(refused)
@@ -247,6 +280,10 @@ impl Rule {
                 "spec.{field} must have at most {most} characters, without slash, backslash and percent"
             ),
             Demand::Duration => format!("spec.{field} must be a duration as in 5m or 1h30m"),
+            Demand::Deadline => format!("spec.{field} must be a duration longer than 0, as in 3m"),
+            Demand::Together(_, below) => {
+                format!("spec.{field} must have deadlines of less than {below} together")
+            }
             Demand::NoKeyLike(kept) => {
                 format!(
                     "spec.{field} must have no key that begins with {}",
@@ -268,153 +305,4 @@ impl Rule {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-    use serde_json::json;
-
-    /// A spec that fulfils everything.
-    pub(crate) fn good() -> Value {
-        json!({
-            "agentISO": {"type": "datastore", "datastorePath": "[ds] iso/agent.iso"},
-            "nodePoolRef": {"name": ""},
-            "testMode": true,
-            "replicas": 3,
-            "vmTemplate": {"datacenter": "DC0", "datastore": "ds", "network": "net"},
-        })
-    }
-
-    /// Broken specs: the change to a good one, and the field that is named.
-    pub(crate) fn broken() -> Vec<(Value, &'static str)> {
-        vec![
-            (json!({"testMode": false}), "nodePoolRef.name"),
-            (
-                json!({"nodePoolRef": {"namespace": "other"}}),
-                "nodePoolRef.namespace",
-            ),
-            (
-                json!({"vSphereCredentials": {"namespace": "other"}}),
-                "vSphereCredentials.namespace",
-            ),
-            (json!({"replicas": -1}), "replicas"),
-            (json!({"replicas": 2001}), "replicas"),
-            (json!({"spares": -1}), "spares"),
-            (json!({"spares": 2001}), "spares"),
-            (json!({"quota": {"maxVms": 0}}), "quota.maxVms"),
-            (
-                json!({"quota": {"maxVms": 3, "softMaxVms": 4}}),
-                "quota.softMaxVms",
-            ),
-            (
-                json!({"quota": {"maxVms": 3}, "vmTemplate": {"resourceLimits": {"maxVMs": 4}}}),
-                "vmTemplate.resourceLimits.maxVMs",
-            ),
-            (
-                json!({"vmTemplate": {"resourceLimits": {"softMaxVMs": 9, "maxVMs": 4}}}),
-                "vmTemplate.resourceLimits.softMaxVMs",
-            ),
-            (json!({"vmTemplate": {"numCPUs": -2}}), "vmTemplate.numCPUs"),
-            (
-                json!({"vmTemplate": {"memoryMB": 8193}}),
-                "vmTemplate.memoryMB",
-            ),
-            (
-                json!({"vmTemplate": {"diskSizeGB": 100_000}}),
-                "vmTemplate.diskSizeGB",
-            ),
-            (
-                json!({"vmTemplate": {"firmware": "uefi"}}),
-                "vmTemplate.firmware",
-            ),
-            (
-                json!({"vmTemplate": {"namePrefix": "a/b"}}),
-                "vmTemplate.namePrefix",
-            ),
-            (
-                json!({"vmTemplate": {"extraConfig": {"hcp-vsphere.slot": "1"}}}),
-                "vmTemplate.extraConfig",
-            ),
-            (
-                json!({"agentISO": {"datastorePath": ""}}),
-                "agentISO.datastorePath",
-            ),
-            (json!({"agentISO": {"type": "url"}}), "agentISO.url"),
-            (
-                json!({"resourcePollingInterval": "5 minutes"}),
-                "resourcePollingInterval",
-            ),
-        ]
-    }
-
-    /// Changes that break nothing.
-    pub(crate) fn harmless() -> Vec<Value> {
-        vec![
-            json!({}),
-            json!({"replicas": 0, "resourcePollingInterval": "1h30m"}),
-            json!({"spares": 0}),
-            json!({"spares": 2000}),
-            json!({"quota": null}),
-            json!({"quota": {"maxVms": null, "softMaxVms": 2}}),
-            json!({"vmTemplate": {"numCPUs": 0, "memoryMB": 16384, "firmware": "bios"}}),
-            json!({"vmTemplate": {"extraConfig": {"a": "b"}, "namePrefix": "pool-a"}}),
-            json!({"nodePoolRef": {"name": "pool", "namespace": "clusters"}, "testMode": false}),
-        ]
-    }
-
-    pub(crate) fn merged(change: &Value) -> Value {
-        let mut spec = good();
-        merge(&mut spec, change);
-        spec
-    }
-
-    fn merge(into: &mut Value, change: &Value) {
-        match (into, change) {
-            (Value::Object(into), Value::Object(change)) => {
-                for (key, value) in change {
-                    merge(into.entry(key).or_insert(Value::Null), value);
-                }
-            }
-            (into, change) => *into = change.clone(),
-        }
-    }
-
-    fn problems_of(change: &Value) -> Vec<String> {
-        let spec = serde_json::from_value(merged(change)).unwrap();
-        problems(&spec, "clusters")
-    }
-
-    #[test]
-    fn each_broken_field_is_named_alone() {
-        for (change, field) in broken() {
-            let found = problems_of(&change);
-            assert_eq!(found.len(), 1, "{change}: {found:?}");
-            assert!(
-                found[0].starts_with(&format!("spec.{field} must")),
-                "{found:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn nothing_is_said_about_a_good_spec() {
-        for change in harmless() {
-            assert_eq!(problems_of(&change), Vec::<String>::new(), "{change}");
-        }
-    }
-
-    #[test]
-    fn durations_are_read_as_go_writes_them() {
-        for (text, seconds) in [
-            ("5m", Some(300.0)),
-            ("1h30m", Some(5400.0)),
-            ("1.5h", Some(5400.0)),
-            ("10m0s", Some(600.0)),
-            ("0", Some(0.0)),
-            ("", None),
-            ("5", None),
-            ("5d", None),
-            ("m", None),
-        ] {
-            assert_eq!(go_duration(text), seconds, "{text}");
-        }
-    }
-}
+pub(crate) mod tests;

@@ -2,11 +2,12 @@
 
 use crate::{
     crd::{
-        ABANDON, ADOPT, ALLOW_SCALE_DOWN, AdvancedConfig, AgentIsoType, DEFAULT_SECRET,
-        DeletionPolicy, FINALIZER, PAUSED, RELEASE, VMwareNodePoolTemplate,
+        ABANDON, ADOPT, ALLOW_SCALE_DOWN, AdvancedConfig, AgentIsoType, CLOSE_CIRCUIT,
+        DEFAULT_SECRET, DeletionPolicy, FINALIZER, PAUSED, RELEASE, VMwareNodePoolTemplate,
         VMwareNodePoolTemplateSpec, VmTemplate,
     },
     driver::{Basis, ExtraConfig, Firmware, IsoSource, MachineSpec, Owner},
+    healing::Healing,
     link::SecretRef,
     validation,
 };
@@ -49,6 +50,10 @@ pub struct Wish {
     pub spares: i32,
     /// The number of machines of a node pool may fall by more than half at once.
     pub may_scale_down: bool,
+    /// What becomes of machines that do not get on; `None`: they stay.
+    pub healing: Option<Healing>,
+    /// Machines are to be replaced again, however many were.
+    pub close_circuit: bool,
     /// Labels for the Agents of the machines.
     pub agent_labels: BTreeMap<String, String>,
     /// Never more machines than this.
@@ -140,6 +145,11 @@ impl Wish {
             mode: Mode::of(spec),
             spares: spec.spares.unwrap_or_default(),
             may_scale_down: annotated(ALLOW_SCALE_DOWN),
+            healing: Healing::of(
+                spec.self_healing.as_ref(),
+                spec.test_mode.unwrap_or_default(),
+            ),
+            close_circuit: annotated(CLOSE_CIRCUIT),
             agent_labels: spec.agent_label_selector.clone().unwrap_or_default(),
             max: quota.max_vms.or(limits.max_vms),
             soft_max: quota.soft_max_vms.or(limits.soft_max_vms),

@@ -122,7 +122,14 @@ pub(crate) fn is_installing_or_installed(agent: &Agent) -> bool {
     agent.is_bound() && matches!(by_state(agent), INSTALLING | JOINED | FAILED)
 }
 
-fn phase(agent: &Agent, was_bound: bool) -> &'static str {
+/// Whether somebody switched it off in the installer's service.
+pub(crate) fn is_disabled(agent: &Agent) -> bool {
+    let state = agent.status.debug_info.state.as_str();
+    matches!(state, "disabled" | "disabled-unbound")
+}
+
+/// How far the host of `agent` is, in a word.
+pub(crate) fn phase(agent: &Agent, was_bound: bool) -> &'static str {
     // Whatever it says by then: it was given back, and waits for its end.
     if is_released(agent, was_bound) {
         return UNBINDING;

@@ -4,7 +4,7 @@
     reason = "the comments are the descriptions in the CRD"
 )]
 
-use super::status::VMwareNodePoolTemplateStatus;
+use super::{self_healing::SelfHealing, status::VMwareNodePoolTemplateStatus};
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -123,6 +123,9 @@ pub struct VMwareNodePoolTemplateSpec {
     /// What becomes of the machines when the template is deleted. Absent: `Delete`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<DeletionPolicy>,
+    /// What becomes of machines that do not get on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub self_healing: Option<SelfHealing>,
 }
 
 /// What becomes of the machines of a template that is deleted.

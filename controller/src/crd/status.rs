@@ -4,7 +4,10 @@
     reason = "the comments are the descriptions in the CRD"
 )]
 
-use super::adoption::AdoptionStatus;
+use super::{
+    adoption::AdoptionStatus,
+    self_healing::{Awaited, SelfHealingStatus},
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -43,6 +46,9 @@ pub struct VMwareNodePoolTemplateStatus {
     /// What the annotation `…/adopt` does, or would do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adoption: Option<AdoptionStatus>,
+    /// What is remembered of machines that were replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub self_healing: Option<SelfHealingStatus>,
     /// The vCenter that the machines are in, by its instance UUID.
     #[serde(
         default,
@@ -102,9 +108,13 @@ pub struct VmStatus {
     /// meanwhile, it goes. `Gone`: it is proved gone, and its Agent is still to go.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub leaving: String,
-    /// Why it goes: `Surplus`, `Released`.
+    /// Why it goes: `Surplus`, `Released`; or it did not get on, and is replaced: `NotPoweredOn`,
+    /// `NotRegistered`, `NotValidated`, `NotInstalled`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub leaving_reason: String,
+    /// What it has a deadline for by `spec.selfHealing`. Left out while there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awaited: Option<Awaited>,
     /// How far it is: `Pending`, `Creating`, `PoweringOn`; then in test mode `Running`, and for a node
     /// pool `WaitingForAgent`, `Discovered`, `Insufficient`, `Known`, `Binding`, `Installing`, `Joined`,
     /// `Unbinding`; at any time `NotReady` (off), `Unknown`, `Failed`, `Deleting`.

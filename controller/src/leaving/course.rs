@@ -1,6 +1,7 @@
 //! How far a machine is on its way out, and what comes next. Pure.
 
 use super::release::{Sighting, Standing};
+use crate::healing::Stage;
 
 /// Its Agent is withdrawn, so that nobody binds it; this can be taken back.
 pub(crate) const FENCING: &str = "Fencing";
@@ -14,6 +15,8 @@ pub(crate) enum Cause {
     Surplus,
     /// A cluster has given it back.
     Released,
+    /// It did not get this far in time.
+    Unhealthy(Stage),
 }
 
 /// What a machine's Agent was found to be, after it was fenced.
@@ -98,6 +101,7 @@ impl Cause {
         match self {
             Self::Surplus => "Surplus",
             Self::Released => "Released",
+            Self::Unhealthy(stage) => stage.missed(),
         }
     }
 }

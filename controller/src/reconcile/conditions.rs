@@ -5,6 +5,7 @@ mod connection;
 mod machines;
 mod node_pool;
 mod resources;
+mod self_healing;
 
 pub(super) use resources::soft_limit_is_reached;
 
@@ -14,7 +15,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 /// The types of all conditions.
-pub(crate) const CONDITIONS: [&str; 14] = [
+pub(crate) const CONDITIONS: [&str; 15] = [
     "SpecValid",
     "DriverConnected",
     "VSphereConnected",
@@ -27,6 +28,7 @@ pub(crate) const CONDITIONS: [&str; 14] = [
     "VMsUpToDate",
     "AdoptionRequired",
     "ScaleDownHeld",
+    "SelfHealing",
     "Paused",
     "Ready",
 ];
@@ -97,7 +99,9 @@ pub(super) fn verdicts(seen: &Seen<'_>, plan: &Plan, counts: Counts) -> Vec<Verd
     let ready = ready(seen, plan, counts);
     let held = node_pool::scale_down_held(seen);
     let paused = seen.wish.paused.then(paused);
-    let rest = held.into_iter().chain(paused).chain([ready]);
+    let healing = self_healing::self_healing(seen, plan);
+    let rest = held.into_iter().chain(healing).chain(paused);
+    let rest = rest.chain([ready]);
     always.into_iter().chain(rest).collect()
 }
 

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 const NOTE: usize = 1024;
 
 /// Condition, its status, and reason of the event that tells of it: the companion's word, if it has one.
-const TOLD: [(&str, &str, &str); 9] = [
+const TOLD: [(&str, &str, &str); 10] = [
     ("SpecValid", "False", "SpecInvalid"),
     ("VSphereConnected", "False", "VSphereConnectionError"),
     ("DriverConnected", "False", "DriverConnectionError"),
@@ -27,6 +27,7 @@ const TOLD: [(&str, &str, &str); 9] = [
     ("AdoptionRequired", "True", "AdoptionRequired"),
     ("Paused", "True", "Paused"),
     ("ScaleDownHeld", "True", "ScaleDownHeld"),
+    ("SelfHealing", "False", "CircuitOpen"),
 ];
 
 /// The events of the change from `old` to `new`.
@@ -90,7 +91,7 @@ fn of_condition(condition: &Condition) -> Option<Event> {
 type Tells = fn(Option<&VmStatus>, Option<&VmStatus>) -> bool;
 
 /// Kind, reason and verb of the events of machines.
-const TOLD_OF_MACHINES: [(EventType, &str, &str, Tells); 11] = [
+const TOLD_OF_MACHINES: [(EventType, &str, &str, Tells); 15] = [
     (EventType::Normal, "ScalingUp", "To be made", |old, new| {
         old.is_none() && new.is_some_and(|new| new.phase == PENDING)
     }),
@@ -152,6 +153,30 @@ const TOLD_OF_MACHINES: [(EventType, &str, &str, Tells); 11] = [
             let failed = |e: &VmStatus| e.phase == FAILED && !e.agent_name.is_empty();
             begins(old, new, failed)
         },
+    ),
+    (
+        EventType::Warning,
+        "NotPoweredOn",
+        "Not on in time, replaced",
+        |old, new| begins(old, new, |e| e.leaving_reason == "NotPoweredOn"),
+    ),
+    (
+        EventType::Warning,
+        "NotRegistered",
+        "No Agent in time, replaced",
+        |old, new| begins(old, new, |e| e.leaving_reason == "NotRegistered"),
+    ),
+    (
+        EventType::Warning,
+        "NotValidated",
+        "Agent not fit in time, replaced",
+        |old, new| begins(old, new, |e| e.leaving_reason == "NotValidated"),
+    ),
+    (
+        EventType::Warning,
+        "NotInstalled",
+        "No node in time, replaced",
+        |old, new| begins(old, new, |e| e.leaving_reason == "NotInstalled"),
     ),
     (
         EventType::Warning,
@@ -281,6 +306,14 @@ mod tests {
                 vec![entry(1, PENDING, "")],
                 vec![entry(1, "Failed", "")],
                 "VMCreationFailed",
+            ),
+            (
+                vec![entry(1, "Insufficient", "vm-1")],
+                vec![VmStatus {
+                    leaving_reason: "NotValidated".into(),
+                    ..entry(1, "Insufficient", "vm-1")
+                }],
+                "NotValidated",
             ),
         ] {
             let told_first = told(&of(old), &of(new.clone()));

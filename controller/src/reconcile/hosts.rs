@@ -117,6 +117,19 @@ impl Hosts {
         self.sight != Sight::Unasked
     }
 
+    /// How far the host in a machine is, in a word; where Agents can be looked at.
+    pub(super) fn phase(&self, slot: i32, entry: &VmStatus) -> &'static str {
+        let agent = self.matches.same.get(&slot);
+        agent.map_or(phase::WAITING, |agent| phase::phase(agent, entry.was_bound))
+    }
+
+    /// Whether a person has to do something before the host in a machine can get on: several claim to be
+    /// it, or somebody has switched it off in the installer's service.
+    pub(super) fn is_excused(&self, slot: i32) -> bool {
+        let agent = self.matches.same.get(&slot);
+        self.matches.doubtful.contains_key(&slot) || agent.is_some_and(|it| phase::is_disabled(it))
+    }
+
     /// How far the host in a machine that is on is; `None` where no Agents are expected.
     pub(super) fn stage(&self, slot: i32, entry: &VmStatus) -> Option<Stage> {
         match &self.sight {

@@ -1,6 +1,7 @@
 //! What is to be done for a template. Pure.
 
 mod course;
+mod healing;
 mod later;
 mod leaving;
 mod repeat;
@@ -30,6 +31,7 @@ use crate::{
     pool::Pool,
     wish::{Adopt, Ending, Wish},
 };
+use healing::Care;
 use jiff::Timestamp;
 use later::Later;
 use std::collections::BTreeMap;
@@ -86,6 +88,8 @@ pub(super) struct Plan {
     pub(super) fence: Vec<i32>,
     /// Slots of machines that are gone, whose Agents are to be deleted, or let go.
     pub(super) bury: Vec<i32>,
+    /// What is known of machines that do not get on.
+    pub(super) care: Care,
     /// Nothing of the template is left: it may go.
     pub(super) finished: bool,
     /// When to look again, if nothing wakes before.
@@ -139,12 +143,15 @@ pub(super) fn plan(seen: &Seen<'_>) -> Plan {
     plan.hand_over(seen);
     if hold.is_none() && !plan.finished {
         plan.skip_taken(seen);
+        plan.relent(seen);
         plan.part();
         // Who cannot be heard asks for nothing.
         if seen.demand.held().is_none() {
             plan.scale(seen);
         }
+        plan.heal(seen);
         plan.assign(seen);
+        plan.ask_again(seen);
         plan.welcome(seen);
     }
     plan

@@ -17,13 +17,15 @@ use crate::{
     link::Connection,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const POWERED_OFF: &str = "PoweredOffOutside: somebody switched it off. Switch it on in vCenter, or \
                            delete it there to have a new one.";
 const DRIFTED: &str = "Drifted: it is of an earlier spec. Delete it in vCenter to have a new one.";
 /// Longest message of a machine, in characters.
 const MESSAGE: usize = 200;
+const OVERDUE: &str = "InstallationOverdue: it is no node in time. It is bound, so that replacing it is Cluster \
+                       API's: wait for its MachineHealthCheck, or delete its Machine.";
 const PROVING: &str = "It is not in sight; whether it is gone is being found out. Wait.";
 
 /// The status after `plan` was acted upon.
@@ -73,6 +75,7 @@ pub(super) fn status(seen: &Seen<'_>, plan: &Plan) -> VMwareNodePoolTemplateStat
         } else {
             old.adoption.clone()
         },
+        self_healing: plan.self_healing(seen),
         vcenter_instance_uuid: vcenter.or_else(|| old.vcenter_instance_uuid.clone()),
         secret_in_use: seen.secret_in_use.to_owned(),
         iso_uploaded: None,
@@ -91,6 +94,7 @@ fn entries(seen: &Seen<'_>, plan: &Plan, live: bool) -> Vec<VmStatus> {
     let now = Now {
         seen,
         hosts: &plan.hosts,
+        overdue: &plan.care.overdue,
         hash: &spec_hash(&seen.wish.spec),
     };
     let before = seen.status.vm_status.iter();
@@ -117,6 +121,7 @@ pub(super) fn record_only(seen: &Seen<'_>, plan: &Plan) -> VMwareNodePoolTemplat
             .cloned()
             .collect(),
         next_slot: plan.record.next_slot,
+        self_healing: plan.self_healing(seen),
         adoption: handover::told(plan, seen.handover).or_else(|| seen.status.adoption.clone()),
         ..seen.status.clone()
     }
@@ -126,6 +131,8 @@ pub(super) fn record_only(seen: &Seen<'_>, plan: &Plan) -> VMwareNodePoolTemplat
 struct Now<'a> {
     seen: &'a Seen<'a>,
     hosts: &'a Hosts,
+    /// Slots of machines that are late, and that a cluster has.
+    overdue: &'a BTreeSet<i32>,
     hash: &'a str,
 }
 
@@ -136,6 +143,9 @@ impl Now<'_> {
         let seen = self.seen;
         let machine = seen.sight.owner.machine(slot);
         let mut stage = self.stage(entry, machine);
+        if self.overdue.contains(&slot) && stage.message.is_empty() {
+            stage.message = OVERDUE.into();
+        }
         let told = machine.and_then(|machine| machine.fault.as_ref());
         let tried = [Work::Make(slot), Work::Remove(slot), Work::Agent(slot)];
         let tried = tried.into_iter().find_map(|work| seen.attempts.fault(work));

@@ -2,6 +2,9 @@
 
 use super::{Demand, Rule};
 
+/// A duration as Go writes it, but for `0`.
+const DURATION: &str = "^([0-9]+([.][0-9]*)?(h|m|s|ms))+$";
+
 // === impl Rule ===
 
 impl Rule {
@@ -35,27 +38,24 @@ impl Rule {
                 } else {
                     String::new()
                 };
-                let step = match step {
-                    1 => String::new(),
-                    step => format!(" && {it} % {step} == 0"),
-                };
-                format!("{zero}{it} >= {least} && {it} <= {most}{step}")
+                zero + &between(&it, (least, most), step)
             }
             Demand::OneOf(words) => format!("{it} in ['', '{}']", words.join("', '")),
             Demand::SameNamespace => return same_namespace(self.field),
             Demand::NamePrefix(most) => format!(
                 "size({it}) <= {most} && !{it}.contains('/') && !{it}.contains('\\\\') && !{it}.contains('%')"
             ),
-            Demand::Duration => {
-                format!("{it} in ['', '0'] || {it}.matches('^([0-9]+([.][0-9]*)?(h|m|s|ms))+$')")
+            Demand::Duration => format!("{it} in ['', '0'] || {it}.matches('{DURATION}')"),
+            Demand::Deadline => {
+                let longer = format!("duration({it}) > duration('0s')");
+                format!("{it} == '' || {it}.matches('{DURATION}') && {longer}")
             }
-            Demand::NoKeyLike(kept) => {
-                let refused: Vec<_> = kept
-                    .iter()
-                    .map(|kept| format!("key.startsWith('{kept}')"))
-                    .collect();
-                format!("{it}.all(key, !({}))", refused.join(" || "))
+            Demand::Together(parts, below) => {
+                let parts = parts.iter().map(|(name, default)| part(&it, name, default));
+                let sum: Vec<_> = parts.collect();
+                format!("{} < duration('{below}')", sum.join(" + "))
             }
+            Demand::NoKeyLike(kept) => no_key_like(&it, kept),
             Demand::AtMost(other) => {
                 format!("{} || {it} <= {}", self::absent(other), at(other))
             }
@@ -67,6 +67,20 @@ impl Rule {
     }
 }
 
+fn between(it: &str, (least, most): (i64, i64), step: i64) -> String {
+    let step = match step {
+        1 => String::new(),
+        step => format!(" && {it} % {step} == 0"),
+    };
+    format!("{it} >= {least} && {it} <= {most}{step}")
+}
+
+fn no_key_like(it: &str, kept: &[&str]) -> String {
+    let refused = kept.iter().map(|kept| format!("key.startsWith('{kept}')"));
+    let refused: Vec<_> = refused.collect();
+    format!("{it}.all(key, !({}))", refused.join(" || "))
+}
+
 /// `namespace` is a reserved word: some versions want it escaped as a property, others do not know the
 /// escape. As a key of a map, both forms can be read.
 fn same_namespace(path: &str) -> String {
@@ -74,6 +88,14 @@ fn same_namespace(path: &str) -> String {
     let (absent, map) = (absent(parent), at(parent));
     let other = format!("{map}[key] != null && !({map}[key] in ['', request.namespace])");
     format!("{absent} || {map}.all(key, !(key in ['namespace', '__namespace__'] && {other}))")
+}
+
+/// The duration of this name in `object`, or else the other. What is none is said by another row.
+fn part(object: &str, name: &str, default: &str) -> String {
+    let it = format!("{object}.{name}");
+    let given = format!("has({it}) && {it} != null && {it} != ''");
+    let read = format!("{it}.matches('{DURATION}') ? duration({it}) : duration('0s')");
+    format!("({given} ? ({read}) : duration('{default}'))")
 }
 
 fn at(path: &str) -> String {

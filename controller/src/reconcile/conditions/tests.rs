@@ -2,10 +2,13 @@
 
 use super::*;
 use crate::{
+    agents::fixtures::bound,
     capacity::{Amount, Taken},
+    crd::{Awaited, SelfHealingStatus},
     credentials::InvalidSecret,
     driver::{Placement, Retry, State, needs},
-    fixtures::{capacity, checks, fault, world::World},
+    fixtures::{capacity, checks, condition, fault, world::World},
+    healing::Healing,
     hub::Sought,
     kinds::node_pool::NodePool,
     link::Connection,
@@ -396,11 +399,54 @@ fn a_fall_that_is_held_is_told_with_the_way_out() {
     assert_eq!(of(&world, "ScaleDownHeld"), (Holds::True, "ScaleDownHeld"));
 }
 
+/// A machine of a node pool that waits for its Agent, since vCenter was first seen.
+fn waiting() -> World {
+    let mut world = running(0, &[1]).of_node_pool(1);
+    let connected = condition("VSphereConnected", "True", "Connected");
+    world.status.conditions = vec![connected];
+    world.entry(1).awaited = Some(Awaited {
+        stage: "Registration".into(),
+        since: Some(Time(world.now)),
+        retried: false,
+    });
+    world
+}
+
+#[test]
+fn healing_says_whether_machines_get_on_and_whether_they_are_still_replaced() {
+    use Holds::{False, True, Unknown};
+    let late = |world: &mut World| world.now += jiff::SignedDuration::from_mins(6);
+    let bind = |world: &mut World| {
+        let agent = bound(world.agent(1, "installing"));
+        world.pool.agents = Sought::Found(vec![Arc::new(agent)]);
+        world.entry(1).awaited.as_mut().unwrap().stage = "Installation".into();
+        world.now += jiff::SignedDuration::from_mins(7);
+    };
+    let mut world = waiting();
+    assert_eq!(of(&world, "SelfHealing"), (True, "Healthy"));
+    late(&mut world);
+    assert_eq!(of(&world, "SelfHealing"), (True, "Replacing"));
+    world.status.self_healing = Some(SelfHealingStatus {
+        replacements: 5,
+        closed_by_annotation: false,
+    });
+    assert_eq!(of(&world, "SelfHealing"), (False, "CircuitOpen"));
+    world.wish.paused = true;
+    assert_eq!(of(&world, "SelfHealing"), (Unknown, "Paused"));
+    world.wish.paused = false;
+    world.pool.node_pool = Sought::Syncing;
+    assert_eq!(of(&world, "SelfHealing"), (Unknown, "NodePoolNotHeard"));
+    let mut world = waiting();
+    bind(&mut world);
+    assert_eq!(of(&world, "SelfHealing"), (True, "InstallationOverdue"));
+}
+
 #[test]
 fn every_condition_is_in_the_list() {
     let mut world = running(1, &[]);
     world.wish.paused = true;
     world.wish.mode = of_pool();
+    world.wish.healing = Healing::of(None, false);
     let seen = world.seen();
     let counts = Counts {
         desired: 1,

@@ -1,10 +1,10 @@
 use super::*;
 use crate::{
-    agents::fixtures::{bound, disk},
+    agents::fixtures::bound,
     crd::VMwareNodePoolTemplateStatus,
     driver::{Power, Retry, State},
     fixtures::{fault, world::World},
-    kinds::node_pool::{AgentPlatform, NodePool},
+    kinds::node_pool::NodePool,
     kinds::{Ours, agent::AgentSpec},
     link::Connection,
     reconcile::{
@@ -18,20 +18,8 @@ use jiff::{SignedDuration, Timestamp};
 /// Machines of a node pool that are on, without Agents.
 fn world(slots: &[i32]) -> World {
     let running: Vec<_> = slots.iter().map(|slot| (*slot, State::Running)).collect();
-    let mut world = World::new(0, &running);
-    world.wish.mode = Mode::NodePool {
-        name: "workers".into(),
-        replicas_ignored: false,
-    };
-    let mut node_pool = NodePool::default();
-    node_pool.meta.name = "workers".into();
-    node_pool.spec.replicas = i32::try_from(slots.len()).ok();
-    node_pool.spec.platform.type_ = Some("Agent".into());
-    node_pool.spec.platform.agent = Some(AgentPlatform::default());
-    world.pool.node_pool = Sought::Found(Arc::new(node_pool));
-    world.pool.places.agents = Some("agents".into());
-    world.pool.agents = Sought::Found(Vec::new());
-    world
+    let replicas = i32::try_from(slots.len()).unwrap();
+    World::new(0, &running).of_node_pool(replicas)
 }
 
 /// The same, whose node pool takes any Agent and has no machines yet.
@@ -43,14 +31,7 @@ fn unselective() -> World {
 
 /// The Agent of the machine of this slot, in this state.
 fn agent(world: &mut World, slot: i32, state: &str) -> Agent {
-    let mut agent = Agent::default();
-    agent.meta.name.clone_from(&world.entry(slot).uuid);
-    agent.meta.namespace = "agents".into();
-    agent.status.debug_info.state = state.into();
-    let inventory = &mut agent.status.inventory;
-    inventory.system_vendor.serial_number = world.entry(slot).serial_number.clone();
-    inventory.disks = vec![disk("d", "0:0:0:0", true)];
-    agent
+    world.agent(slot, state)
 }
 
 fn with(mut world: World, agents: Vec<Agent>) -> World {

@@ -1,5 +1,6 @@
 //! The rules of a plan, as tables.
 
+mod healing;
 mod leaving;
 
 use super::{repeat::AGAIN, *};

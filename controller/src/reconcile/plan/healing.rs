@@ -1,0 +1,229 @@
+//! The part of a plan that replaces machines that do not get on. Pure.
+
+use super::{
+    super::{
+        hosts::{Hosts, Sight},
+        record::DELETING,
+    },
+    Plan, Seen,
+    course::Course,
+    is_on,
+    later::Later,
+    leaving,
+};
+use crate::{
+    crd::{SelfHealingStatus, VmStatus},
+    demand::Basis,
+    driver::{Machine, Ownership, State},
+    healing::{
+        Case, Healing, Position, Stage, Verdict,
+        circuit::{self, News},
+        judge,
+    },
+    leaving::{
+        course::{Cause, FENCING},
+        release::Standing,
+    },
+    reconcile::attempts::Due,
+};
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+
+/// What is known of machines that do not get on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in super::super) struct Care {
+    /// What is remembered of replacements; `None` while machines are not judged.
+    status: Option<SelfHealingStatus>,
+    /// Slots of machines whose power is asked for once more.
+    retry: BTreeSet<i32>,
+    /// Slots of machines that are late, and that a cluster has.
+    pub(in super::super) overdue: BTreeSet<i32>,
+    /// Slots of machines that are to be replaced, and must wait.
+    pub(in super::super) waiting: BTreeSet<i32>,
+    /// When the next deadline ends.
+    wake: Option<Timestamp>,
+}
+
+/// A machine that is to be replaced: since when it is awaited, its slot, and what it did not reach.
+type Candidate = (Option<Timestamp>, i32, Stage);
+
+// === impl Plan ===
+
+impl Plan {
+    /// What is remembered of replacements.
+    pub(in super::super) fn self_healing(&self, seen: &Seen<'_>) -> Option<SelfHealingStatus> {
+        seen.wish.healing?;
+        let status = self.care.status.or(seen.status.self_healing);
+        status.filter(|status| *status != SelfHealingStatus::default())
+    }
+
+    /// Keeps machines that began to leave because they did not get on, and got on after all.
+    pub(super) fn relent(&mut self, seen: &Seen<'_>) {
+        let heals = healing(seen).is_some();
+        for (slot, entry) in &mut self.record.entries {
+            let Some(stage) = Stage::of_reason(&entry.leaving_reason) else {
+                continue;
+            };
+            let can_stay = entry.leaving == FENCING && entry.phase != DELETING;
+            if can_stay && (!heals || position(seen, &self.hosts, *slot, entry).is_beyond(stage)) {
+                entry.stay();
+            }
+        }
+    }
+
+    /// Notes what each machine waits for, and says which are asked for once more, and which are replaced.
+    pub(super) fn heal(&mut self, seen: &Seen<'_>) {
+        let Some(healing) = healing(seen) else {
+            return self.forget_what_is_awaited(seen);
+        };
+        let seen_since = seen_since(seen);
+        let mut later = Later::default();
+        let mut success = false;
+        let mut candidates = Vec::new();
+        for (slot, entry) in &mut self.record.entries {
+            if !entry.leaving.is_empty() || entry.phase == DELETING {
+                entry.awaited = None;
+                continue;
+            }
+            let position = position(seen, &self.hosts, *slot, entry);
+            success |= position.is_success_after(&entry.phase);
+            entry.awaited = position.awaited(entry.awaited.take(), seen.now);
+            let (Position::Before(stage), Some(awaited)) = (position, &entry.awaited) else {
+                continue;
+            };
+            let case = Case {
+                stage,
+                awaited,
+                seen_since,
+                // One that any Agent may be in is nobody's to judge.
+                standing: match self.ties.standing(*slot, entry) {
+                    Standing::Free if seen.pool.may_be_bound(entry) => Standing::Unknown,
+                    standing => standing,
+                },
+            };
+            match judge(&case, &healing.deadlines, seen.now) {
+                Verdict::Healthy => {}
+                Verdict::Wait(at) => later.note(Due::At(at)),
+                Verdict::Retry => {
+                    entry.awaited = Some(awaited.again(seen.now));
+                    self.care.retry.insert(*slot);
+                }
+                Verdict::Replace => {
+                    let since = awaited.since.as_ref().map(|since| since.0);
+                    candidates.push((since, *slot, stage));
+                }
+                Verdict::Overdue => {
+                    self.care.overdue.insert(*slot);
+                }
+            }
+        }
+        self.care.wake = later.0;
+        let asked = seen.wish.close_circuit;
+        let status = seen.status.self_healing.unwrap_or_default();
+        let status = circuit::after(status, News { success, asked });
+        self.replace(healing, status, candidates);
+    }
+
+    /// Replaces those that wait longest, as many as may be replaced now.
+    fn replace(
+        &mut self,
+        healing: &Healing,
+        mut status: SelfHealingStatus,
+        mut candidates: Vec<Candidate>,
+    ) {
+        let entries = self.record.entries.values();
+        let replaced = entries.filter(|entry| Stage::of_reason(&entry.leaving_reason).is_some());
+        let free = healing.at_once.saturating_sub(replaced.count());
+        let free = free.min(circuit::left(status, healing.failure_limit));
+        candidates.sort_unstable();
+        for (_, slot, stage) in candidates.drain(..free.min(candidates.len())) {
+            if let Some(entry) = self.record.entries.get_mut(&slot) {
+                let agent = self.ties.sighting(slot);
+                leaving::leave(entry, Cause::Unhealthy(stage), agent);
+                entry.awaited = None;
+                status.replacements = status.replacements.saturating_add(1);
+            }
+        }
+        self.care.waiting = candidates.iter().map(|(_, slot, _)| *slot).collect();
+        self.care.status = Some(status);
+    }
+
+    /// Where nothing is healed, nothing has a deadline.
+    fn forget_what_is_awaited(&mut self, seen: &Seen<'_>) {
+        let off = seen.wish.healing.is_none();
+        for entry in self.record.entries.values_mut().filter(|_| off) {
+            entry.awaited = None;
+        }
+    }
+
+    /// Asks once more for the power of machines that are not on, whatever became of it before.
+    pub(super) fn ask_again(&mut self, seen: &Seen<'_>) {
+        for slot in &self.care.retry {
+            let machine = seen.sight.owner.machine(*slot);
+            let asked = self.ensure.iter().any(|(asked, _)| asked == slot);
+            if let Some(entry) = self.record.entries.get(slot)
+                && !asked
+                && seen.course(*slot, entry, machine) == Course::Make
+            {
+                self.ensure.push((*slot, entry.name.clone()));
+            }
+        }
+        let mut later = Later(self.wake);
+        if let Some(at) = self.care.wake {
+            later.note(Due::At(at));
+        }
+        self.wake = later.0;
+    }
+}
+
+/// What becomes of machines that do not get on; `None` while that is not to be judged.
+fn healing<'a>(seen: &Seen<'a>) -> Option<&'a Healing> {
+    let asks = match &seen.demand.basis {
+        Basis::Test | Basis::Pool(_) => true,
+        Basis::Leaving | Basis::PoolDeleting | Basis::PoolAbsent { .. } | Basis::Held(_) => false,
+    };
+    // What leaves while a fall is held is not made anew.
+    let heals = asks && !seen.wish.deleting && seen.demand.fall.is_none();
+    seen.wish.healing.as_ref().filter(|_| heals)
+}
+
+/// Since when vCenter is looked at without a gap.
+fn seen_since(seen: &Seen<'_>) -> Timestamp {
+    let conditions = &seen.status.conditions;
+    let connected = conditions.iter().find(|it| it.type_ == "VSphereConnected");
+    let connected = connected.filter(|it| it.status == "True");
+    connected.map_or(seen.now, |it| it.last_transition_time.0)
+}
+
+/// Where the machine of a slot is on its way.
+fn position(seen: &Seen<'_>, hosts: &Hosts, slot: i32, entry: &VmStatus) -> Position {
+    let machine = seen.sight.owner.machine(slot);
+    let ours = |it: &&Machine| it.exists() && it.ownership == Ownership::Ours;
+    let Some(machine) = machine.filter(ours) else {
+        // A create that waits its turn, or runs, is vCenter's to end.
+        return Position::Unseen;
+    };
+    match machine.state {
+        State::Creating | State::Deleting | State::Gone | State::Conflict | State::Unknown => {
+            Position::Unseen
+        }
+        State::PoweringOn | State::Running | State::Off | State::Drifted | State::Failed => {
+            match (is_on(machine), entry.powered_on_once) {
+                (true, _) => of_host(hosts, slot, entry),
+                // Somebody has switched it off, who is not fought.
+                (false, true) => Position::Excused,
+                (false, false) => Position::Before(Stage::PowerOn),
+            }
+        }
+    }
+}
+
+/// Where a machine is that is on.
+fn of_host(hosts: &Hosts, slot: i32, entry: &VmStatus) -> Position {
+    match hosts.sight {
+        Sight::Unasked => Position::Ready,
+        Sight::Blind(_) => Position::Unseen,
+        Sight::Clear if hosts.is_excused(slot) => Position::Excused,
+        Sight::Clear => Position::of_host(hosts.phase(slot, entry)),
+    }
+}
