@@ -148,6 +148,7 @@ impl Lab {
                 after: LEFT,
             })?;
             site.vcenter.end_sessions().await?;
+            site.proxy.forget_lost();
         }
         Ok(())
     }

@@ -188,6 +188,17 @@ impl Proxy {
         self.state.under_way.none(&[Thing::Client, call]).await;
     }
 
+    /// How many answers to `method` vCenter gave that no client got, since the start or the last
+    /// [`Proxy::forget_lost`].
+    pub fn lost(&self, method: &str) -> u64 {
+        self.state.lost(method)
+    }
+
+    /// What was lost so far has no consequences any more.
+    pub fn forget_lost(&self) {
+        self.state.forget_lost();
+    }
+
     /// Holds each call of `method` before it reaches vCenter, until the hold is dropped.
     pub fn hold(&self, method: &str) -> Hold {
         State::hold(&self.state, method)

@@ -58,19 +58,21 @@ async fn calls_are_counted_by_method_and_reset() {
 #[tokio::test]
 async fn each_action_breaks_a_call_in_its_own_way() {
     let lab = vcenter().await;
-    for (action, answers, says) in [
-        (Action::DropBefore, 0, "EOF"),
-        (Action::DropAfter, 1, "EOF"),
-        (Action::Truncate, 1, "EOF"),
-        (Action::Status { code: 503 }, 0, "503"),
-        (Action::reply("NoPermission"), 0, "NoPermission"),
+    for (action, answers, lost, says) in [
+        (Action::DropBefore, 0, 0, "EOF"),
+        (Action::DropAfter, 1, 1, "EOF"),
+        (Action::Truncate, 1, 1, "EOF"),
+        (Action::Status { code: 503 }, 0, 0, "503"),
+        (Action::reply("NoPermission"), 0, 0, "NoPermission"),
     ] {
         lab.proxy().reset();
+        lab.proxy().forget_lost();
         lab.proxy().add(Fault::next("Login", action.clone()));
         let error = govc(&lab, &["about"]).await.unwrap_err().to_string();
         assert!(error.contains(says), "{action:?}: {error}");
         let login = lab.proxy().counts().of("Login");
         assert_eq!((login.calls, login.answers), (1, answers), "{action:?}");
+        assert_eq!(lab.proxy().lost("Login"), lost, "{action:?}");
         govc(&lab, &["about"]).await.unwrap();
     }
 }
@@ -242,6 +244,7 @@ async fn a_login_that_comes_after_its_client_was_killed_leaves_no_session() {
     assert!(early.is_err(), "vCenter has not answered yet");
     signal(Signal::CONT);
     tokio::time::timeout(SOON, left).await.unwrap();
+    assert_eq!(lab.proxy().lost("Login"), 1);
     assert_eq!(lab.vcenter().sessions().await.unwrap().len(), 1);
     lab.vcenter().end_sessions().await.unwrap();
     assert!(lab.vcenter().sessions().await.unwrap().is_empty());

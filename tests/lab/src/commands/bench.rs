@@ -10,6 +10,7 @@ mod pools;
 mod report;
 mod templates;
 mod watch;
+mod writes;
 
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;

@@ -14,7 +14,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, oneshot};
 use tokio_rustls::server::TlsStream;
 
 use super::faults::Action;
@@ -40,7 +40,7 @@ pub(super) enum Cut {
     #[error("connecting")]
     Connect(#[from] std::io::Error),
     #[error("passing a call on")]
-    Pass(#[from] tokio::task::JoinError),
+    Pass(#[from] oneshot::error::RecvError),
     #[error("answering with a status that does not exist")]
     Status(#[from] http::status::InvalidStatusCode),
 }
@@ -93,6 +93,9 @@ impl Forwarder {
         tokio::time::sleep(self.state.delay()).await;
         let answer = self.played(&method, request).await;
         if trapped == Some(Moment::After) {
+            if answer.is_ok() {
+                self.state.lose(&method);
+            }
             self.state.spring(&method);
             return Err(Cut::Trapped);
         }
@@ -118,9 +121,14 @@ impl Forwarder {
                     .into_body()
                     .collect()
                     .await?;
+                self.state.lose(method);
                 Err(Cut::Asked("after vCenter did the call"))
             }
-            Some(Action::Truncate) => truncated(self.pass(method, request).await?).await,
+            Some(Action::Truncate) => {
+                let half = truncated(self.pass(method, request).await?).await?;
+                self.state.lose(method);
+                Ok(half)
+            }
             Some(Action::Status { code }) => Ok(answer(StatusCode::from_u16(code)?, String::new())),
             Some(Action::Reply { fault, detail }) => Ok(answer(
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -138,15 +146,20 @@ impl Forwarder {
         let call = Thing::Call(method.to_owned());
         let under_way = self.state.under_way.begin(call);
         let exchange = Arc::clone(self).exchange(request);
-        let exchange = async move {
-            let _under_way = under_way;
-            exchange.await
-        };
         let response = if method == WAITS {
+            let _under_way = under_way;
             exchange.await?
         } else {
             // What was passed on is done, also where the client is gone meanwhile.
-            tokio::spawn(exchange).await??
+            let (tell, told) = oneshot::channel();
+            let (state, method) = (Arc::clone(&self.state), method.to_owned());
+            tokio::spawn(async move {
+                if let Err(Ok(_)) = tell.send(exchange.await) {
+                    state.lose(&method);
+                }
+                drop(under_way);
+            });
+            told.await??
         };
         self.state.count(method, |count| count.answers += 1);
         let (mut parts, body) = response.into_parts();

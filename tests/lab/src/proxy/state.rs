@@ -45,6 +45,8 @@ struct Inner {
     holds: HashMap<String, usize>,
     trap: Option<Armed>,
     journal: Journal,
+    /// How many answers to each method were lost.
+    lost: HashMap<String, u64>,
 }
 
 impl State {
@@ -135,6 +137,19 @@ impl State {
     pub(super) fn count(&self, method: &str, change: impl FnOnce(&mut Count)) {
         change(self.lock().counts.entry(method));
         self.counted.notify_waiters();
+    }
+
+    /// An answer to `method` did not reach the client.
+    pub(super) fn lose(&self, method: &str) {
+        *self.lock().lost.entry(method.to_owned()).or_default() += 1;
+    }
+
+    pub(super) fn lost(&self, method: &str) -> u64 {
+        self.lock().lost.get(method).copied().unwrap_or_default()
+    }
+
+    pub(super) fn forget_lost(&self) {
+        self.lock().lost.clear();
     }
 
     /// What is done to this call.

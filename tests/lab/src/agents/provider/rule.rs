@@ -1,6 +1,6 @@
 //! What the provider does next: values in, steps out.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
@@ -29,10 +29,19 @@ pub(super) struct Seen {
     pub(super) clusters: Objects,
 }
 
+/// The Agents, in the order in which they are asked for: there are as many machines as Agents, and
+/// nobody looks through all of one for each of the other.
+struct Agents<'a> {
+    /// Whose they are, by the machine.
+    bound: BTreeMap<Key, &'a Value>,
+    /// Those that can be given to a machine.
+    free: Vec<(&'a Key, &'a Value)>,
+}
+
 /// What is done next. Nobody is given an Agent that another was given.
 pub(super) fn steps(seen: &Seen) -> Vec<Step> {
-    let mut given = BTreeSet::new();
-    let of_one = |machine| of_machine(seen, machine, &mut given);
+    let mut agents = Agents::of(&seen.agents);
+    let of_one = |machine| of_machine(seen, machine, &mut agents);
     seen.machines
         .values()
         .map(|it| &**it)
@@ -40,13 +49,13 @@ pub(super) fn steps(seen: &Seen) -> Vec<Step> {
         .collect()
 }
 
-fn of_machine(seen: &Seen, machine: &Value, given: &mut BTreeSet<Key>) -> Vec<Step> {
+fn of_machine(seen: &Seen, machine: &Value, agents: &mut Agents<'_>) -> Vec<Step> {
     let owner = owner(seen, machine);
     let ends = is_deleting(machine) || owner.is_some_and(is_deleting);
     if entry(machine, "annotations", "cluster.x-k8s.io/paused").is_some() {
         return Vec::new();
     }
-    let agent = agent_of(seen, machine);
+    let agent = agents.bound.get(&key(machine)).copied();
     if ends {
         return let_go(seen, machine, owner, agent);
     }
@@ -54,7 +63,7 @@ fn of_machine(seen: &Seen, machine: &Value, given: &mut BTreeSet<Key>) -> Vec<St
         Some(agent) => mirror(machine, agent),
         // One that had an Agent is not given another.
         None if machine["status"]["agentRef"].is_object() => Vec::new(),
-        None => bind(seen, machine, given),
+        None => bind(seen, machine, agents),
     }
 }
 
@@ -68,16 +77,6 @@ fn owner<'a>(seen: &'a Seen, machine: &Value) -> Option<&'a Value> {
     seen.owners.get(&at).map(|it| &**it)
 }
 
-/// The Agent that says that it is this machine's.
-fn agent_of<'a>(seen: &'a Seen, machine: &Value) -> Option<&'a Value> {
-    let (namespace, name) = key(machine);
-    let mut agents = seen.agents.values().map(|it| &**it);
-    agents.find(|agent| {
-        entry(agent, "labels", REF) == Some(&name)
-            && entry(agent, "annotations", REF_NAMESPACE) == Some(&namespace)
-    })
-}
-
 /// The hosted cluster whose control plane is in this namespace.
 fn cluster<'a>(seen: &'a Seen, control_plane: &str) -> Option<&'a Value> {
     let mut clusters = seen.clusters.values().map(|it| &**it);
@@ -87,21 +86,17 @@ fn cluster<'a>(seen: &'a Seen, control_plane: &str) -> Option<&'a Value> {
     })
 }
 
-fn bind(seen: &Seen, machine: &Value, given: &mut BTreeSet<Key>) -> Vec<Step> {
+fn bind(seen: &Seen, machine: &Value, agents: &mut Agents<'_>) -> Vec<Step> {
     let (namespace, name) = key(machine);
     let Some(cluster) = cluster(seen, &namespace) else {
         return Vec::new();
     };
     let home = text(cluster, "/spec/platform/agent/agentNamespace");
     let selector = &machine["spec"]["agentLabelSelector"];
-    let mut agents = seen.agents.iter();
-    let found = agents.find(|((at, _), agent)| {
-        at == home && !given.contains(&key(agent)) && is_free(agent) && selects(selector, agent)
-    });
-    let Some((at, agent)) = found else {
+    let Some((at, agent)) = agents.give(|(at, _), agent| at == home && selects(selector, agent))
+    else {
         return unmet(machine);
     };
-    given.insert(at.clone());
     let patch = json!({
         "metadata": {
             "labels": {REF: name},
@@ -231,6 +226,29 @@ fn is_released(agent: &Value) -> bool {
     state.is_none_or(|state| {
         state.is_unbound() || matches!(state, State::UnbindingPendingUserAction | State::Error)
     })
+}
+
+// === impl Agents ===
+
+impl<'a> Agents<'a> {
+    fn of(agents: &'a Objects) -> Self {
+        let bound = agents.values().filter_map(|agent| {
+            let name = entry(agent, "labels", REF)?;
+            let namespace = entry(agent, "annotations", REF_NAMESPACE)?;
+            Some(((namespace.to_owned(), name.to_owned()), &**agent))
+        });
+        let free = agents.iter().map(|(at, agent)| (at, &**agent));
+        Self {
+            bound: bound.collect(),
+            free: free.filter(|(_, agent)| is_free(agent)).collect(),
+        }
+    }
+
+    /// Takes the first free one that fits: nobody else gets it.
+    fn give(&mut self, fits: impl Fn(&Key, &Value) -> bool) -> Option<(&'a Key, &'a Value)> {
+        let place = self.free.iter().position(|(at, agent)| fits(at, agent))?;
+        Some(self.free.remove(place))
+    }
 }
 
 #[cfg(test)]

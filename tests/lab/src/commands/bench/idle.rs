@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::pools;
 use super::report::{Check, Memory, finish, number, rounded};
-use super::{make, pools};
+use super::writes::Writes;
 use crate::args::Idle;
 use crate::screen::say;
 
@@ -40,7 +41,7 @@ pub(super) async fn run(idle: &Idle) -> anyhow::Result<()> {
         idle.vms, idle.minutes
     ));
 
-    let writes = make::status_writes(&lab).await?;
+    let before = Writes::read(&lab).await?;
     lab.proxy().reset();
     tokio::time::sleep(Duration::from_mins(idle.minutes.into())).await;
     let counts = lab.proxy().counts();
@@ -52,7 +53,7 @@ pub(super) async fn run(idle: &Idle) -> anyhow::Result<()> {
         logins: counts.of("Login").calls,
         bytes_per_minute: per_minute(counts.0.values().map(|count| count.response_bytes).sum()),
         by_method: counts.by_method(),
-        status_writes: make::status_writes(&lab).await? - writes,
+        status_writes: Writes::read(&lab).await?.since(&before).status,
         rss_mb: Memory::now(&lab)?,
     };
     let checks = [

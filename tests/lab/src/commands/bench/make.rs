@@ -9,7 +9,6 @@ use std::time::Duration;
 use lab::Lab;
 
 use self::figures::Figures;
-pub(super) use self::measure::{agent_writes, status_writes};
 use super::report::finish;
 use crate::args::Make;
 use crate::commands::explain;

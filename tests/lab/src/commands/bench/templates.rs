@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use serde::Serialize;
 
+use super::pools;
 use super::report::{Check, Memory, finish, number, rounded};
-use super::{make, pools};
+use super::writes::Writes;
 use crate::args::Templates;
 
 /// How long the machines may take.
@@ -32,7 +33,7 @@ pub(super) async fn run(templates: &Templates) -> anyhow::Result<()> {
     let lab = super::with_hub().start().await?;
     lab.prepare().await?;
     let wanted = pools::wanted(templates.count, templates.vms);
-    let writes = make::status_writes(&lab).await?;
+    let before = Writes::read(&lab).await?;
     lab.proxy().reset();
     let began = Instant::now();
     let ready = pools::until_ready(&lab, &wanted, PATIENCE);
@@ -41,7 +42,7 @@ pub(super) async fn run(templates: &Templates) -> anyhow::Result<()> {
     ready?;
     let seconds = began.elapsed().as_secs_f64();
     let counts = lab.proxy().counts();
-    let status_writes = make::status_writes(&lab).await? - writes;
+    let status_writes = Writes::read(&lab).await?.since(&before).status;
 
     let all = templates.count * templates.vms;
     let machines = lab.vcenter().govc().machines().await?;

@@ -10,8 +10,9 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 use super::clients::Machines;
+use super::pools;
 use super::report::{Check, Memory, finish, number, percentile, rounded};
-use super::{make, pools};
+use super::writes::Writes;
 use crate::args::Watch;
 use crate::screen::say;
 
@@ -76,13 +77,13 @@ pub(super) async fn run(watch: &Watch) -> anyhow::Result<()> {
     let client = Machines::of(&lab).await?;
     let vcenter = client.connected().await?;
     let hub = lab.hub_id().await?;
-    let writes = make::status_writes(&lab).await?;
+    let before = Writes::read(&lab).await?;
     lab.proxy().reset();
     let mut stream = resume::Reader::open(&client, (&vcenter, &hub), "").await?;
     let snapshot = stream.snapshot().await?;
     let told = changes::play(&lab, watch.changes, stream).await?;
     let calls = number(lab.proxy().counts().calls());
-    let status_writes = number(make::status_writes(&lab).await? - writes);
+    let status_writes = number(Writes::read(&lab).await?.since(&before).status);
 
     let resumed = resume::measure(&lab, &client, (&vcenter, &hub)).await?;
     let changes = f64::from(watch.changes);
