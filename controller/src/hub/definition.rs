@@ -12,8 +12,17 @@ use serde::Deserialize;
 pub(super) enum Definition {
     /// It does not have it, is about to remove it, or does not serve it yet.
     Absent,
-    /// It has it, in this version.
-    Served(&'static str),
+    /// It has it so.
+    Served(Served),
+}
+
+/// How the hub has a kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Served {
+    /// The UID of its definition: a kind that was removed and made anew is another one, and lost its objects.
+    pub(super) uid: String,
+    /// The version to read it in.
+    pub(super) version: &'static str,
 }
 
 /// What is read of a definition: its schema is large.
@@ -77,7 +86,12 @@ fn judge(kind: Kind, told: Option<&Told>) -> Definition {
         versions.any(|found| found.served && found.name == *version)
     };
     let known = kind.versions().iter().copied().find(served);
-    known.map_or(Definition::Absent, Definition::Served)
+    known.map_or(Definition::Absent, |version| {
+        Definition::Served(Served {
+            uid: told.metadata.uid.clone().unwrap_or_default(),
+            version,
+        })
+    })
 }
 
 #[cfg(test)]
@@ -87,7 +101,7 @@ mod tests {
 
     fn judged(change: impl FnOnce(&mut Value)) -> Definition {
         let mut told = json!({
-            "metadata": {"name": "machines.cluster.x-k8s.io"},
+            "metadata": {"name": "machines.cluster.x-k8s.io", "uid": "uid-1"},
             "spec": {"versions": [
                 {"name": "v1alpha4", "served": true},
                 {"name": "v1beta1", "served": true},
@@ -100,11 +114,20 @@ mod tests {
         judge(Kind::Machine, Some(&told))
     }
 
+    fn served(uid: &str, version: &'static str) -> Definition {
+        Definition::Served(Served {
+            uid: uid.into(),
+            version,
+        })
+    }
+
     #[test]
     fn the_first_version_that_is_known_and_served_is_taken() {
-        assert_eq!(judged(|_| ()), Definition::Served("v1beta1"));
+        assert_eq!(judged(|_| ()), served("uid-1", "v1beta1"));
         let old = judged(|told| told["spec"]["versions"][1]["served"] = false.into());
-        assert_eq!(old, Definition::Served("v1beta2"));
+        assert_eq!(old, served("uid-1", "v1beta2"));
+        let anew = judged(|told| told["metadata"]["uid"] = "uid-2".into());
+        assert_eq!(anew, served("uid-2", "v1beta1"));
         let none = judged(|told| {
             told["spec"]["versions"][1]["served"] = false.into();
             told["spec"]["versions"][2]["served"] = false.into();

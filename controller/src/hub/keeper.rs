@@ -6,7 +6,7 @@
 
 use super::{
     Hub,
-    definition::{self, Definition},
+    definition::{self, Definition, Served},
     shelf::{Availability, Shelf},
 };
 use crate::kinds::{Foreign, Kind, Told, View};
@@ -64,7 +64,7 @@ pub(super) struct Keeper<'a, S: Foreign> {
 
 /// What is followed of a kind that the hub has.
 struct Followed<S: Foreign> {
-    version: Option<&'static str>,
+    kind: Option<Served>,
     objects: BoxStream<'static, Batch<S>>,
 }
 
@@ -128,9 +128,9 @@ impl<S: Foreign> Keeper<'_, S> {
                 self.turn(Availability::Missing);
                 Ok(false)
             }
-            Definition::Served(version) => {
-                if followed.version != Some(version) {
-                    *followed = Followed::objects(self.client, version);
+            Definition::Served(served) => {
+                if followed.kind.as_ref() != Some(&served) {
+                    *followed = Followed::objects(self.client, served);
                     self.turn(Availability::Syncing);
                 }
                 Ok(true)
@@ -151,8 +151,8 @@ impl<S: Foreign> Keeper<'_, S> {
             events.iter().any(|event| known.takes_away(event))
         };
         if away {
-            let version = followed.version;
-            if !self.look(followed).await? || followed.version != version {
+            let kind = followed.kind.clone();
+            if !self.look(followed).await? || followed.kind != kind {
                 return Ok(());
             }
         }
@@ -231,16 +231,16 @@ fn viewed<S: Foreign>(event: Event<Told<S>>) -> Event<View<S>> {
 impl<S: Foreign> Followed<S> {
     fn nothing() -> Self {
         Self {
-            version: None,
+            kind: None,
             objects: pending().boxed(),
         }
     }
 
-    fn objects(client: &Client, version: &'static str) -> Self {
-        let api = Api::<Told<S>>::all_with(client.clone(), &S::KIND.resource(version));
+    fn objects(client: &Client, served: Served) -> Self {
+        let api = Api::<Told<S>>::all_with(client.clone(), &S::KIND.resource(served.version));
         let told = watcher(api, watcher::Config::default().page_size(PAGE)).default_backoff();
         Self {
-            version: Some(version),
+            kind: Some(served),
             objects: told.ready_chunks(BATCH).boxed(),
         }
     }

@@ -45,7 +45,7 @@ struct World {
 
 fn definition() -> Value {
     json!({
-        "metadata": {"name": Kind::NodePool.definition(), "resourceVersion": "1"},
+        "metadata": {"name": Kind::NodePool.definition(), "uid": "one", "resourceVersion": "1"},
         "spec": {"versions": [{"name": "v1beta1", "served": true}]},
         "status": {"conditions": [{"type": "Established", "status": "True"}]},
     })
@@ -88,6 +88,14 @@ impl Server {
         self.change(|state| {
             let definition = state.definition.as_mut().unwrap();
             definition["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+        });
+    }
+
+    /// Somebody has removed the kind with all objects and made it anew; the watch of definitions is late.
+    fn make_anew(&self) {
+        self.change(|state| {
+            state.definition.as_mut().unwrap()["metadata"]["uid"] = "two".into();
+            state.pools.clear();
         });
     }
 
@@ -262,6 +270,24 @@ async fn a_node_pool_that_goes_with_its_kind_was_not_deleted() {
             })
             .await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_pool_of_a_kind_that_was_made_anew_was_not_deleted() {
+    let mut world = World::with(&[pool("workers", 3)]);
+    world.until("three", asks_for(3)).await;
+    world.server.make_anew();
+    let mut going = pool("workers", 3);
+    going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+    world
+        .server
+        .change(|state| state.tell("nodepools", "MODIFIED", &going));
+    world
+        .until("gone without a deletion", |found| {
+            assert!(!found.found().is_some_and(|pool| pool.meta.deleting));
+            *found == Sought::Absent
+        })
+        .await;
 }
 
 #[tokio::test(start_paused = true)]
