@@ -17,7 +17,7 @@ pub use spec::{
     VmTemplate,
 };
 pub use status::{
-    ComputeUtilization, DatastoreUtilization, ResourceCheck, ResourceUtilization,
+    ComputeUtilization, DatastoreUtilization, PHASES, ResourceCheck, ResourceUtilization,
     ResourceValidation, VMwareNodePoolTemplateStatus, VmStatus,
 };
 

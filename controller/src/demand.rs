@@ -45,6 +45,8 @@ pub(crate) enum Basis {
     PoolAbsent {
         /// It was there once, or machines were made.
         before: bool,
+        /// It was seen while it was being deleted: nobody has lost it.
+        deleted: bool,
     },
     /// Nobody who can be heard: the number stays.
     Held(Held),
@@ -142,11 +144,13 @@ fn of_pool(asking: &Asking<'_>, pool: &Pool) -> Demand {
         },
         Ok((asked, basis)) => {
             let fall = match &basis {
-                Basis::Pool(_) => fall(asking, before, asked),
+                Basis::Pool(_) | Basis::PoolAbsent { deleted: false, .. } => {
+                    fall(asking, before, asked)
+                }
                 Basis::Leaving
                 | Basis::Test
                 | Basis::PoolDeleting
-                | Basis::PoolAbsent { .. }
+                | Basis::PoolAbsent { deleted: true, .. }
                 | Basis::Held(_) => None,
             };
             let number = if fall.is_some() { before } else { asked };

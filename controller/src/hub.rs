@@ -152,11 +152,9 @@ impl Hub {
         let agents = self.agents.lock().many(None, |_| true);
         Pool {
             agents: match agents {
-                Sought::Found(agents) => Sought::Found(agents),
+                Sought::Found(_) | Sought::KindMissing => agents,
                 // Test mode needs none of the kinds.
-                Sought::Syncing | Sought::KindMissing | Sought::Unreadable(_) | Sought::Absent => {
-                    Sought::Absent
-                }
+                Sought::Syncing | Sought::Unreadable(_) | Sought::Absent => Sought::Absent,
             },
             ..Pool::default()
         }

@@ -3,7 +3,7 @@
 mod room;
 
 use crate::{
-    crd::{ResourceCheck, ResourceValidation, VMwareNodePoolTemplateStatus},
+    crd::{PHASES, ResourceCheck, ResourceValidation, VMwareNodePoolTemplateStatus},
     healing::Stage,
     reconcile::CONDITIONS,
 };
@@ -35,6 +35,7 @@ pub struct Metrics {
     vm_count: Family<Template, Gauge>,
     vm_ready: Family<Template, Gauge>,
     vm_desired: Family<Template, Gauge>,
+    machines: Family<PhaseLabels, Gauge>,
     vm_created: Family<Template, Counter>,
     vm_deleted: Family<Template, Counter>,
     replacements: Family<StageLabels, Counter>,
@@ -83,6 +84,13 @@ struct ConditionLabels {
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct PhaseLabels {
+    name: String,
+    namespace: String,
+    phase: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct ResourceLabels {
     name: String,
     namespace: String,
@@ -114,6 +122,7 @@ impl Default for Metrics {
             vm_count: Family::default(),
             vm_ready: Family::default(),
             vm_desired: Family::default(),
+            machines: Family::default(),
             vm_created: Family::default(),
             vm_deleted: Family::default(),
             replacements: Family::default(),
@@ -146,6 +155,7 @@ impl Metrics {
             "vmware_nodepool_vm_count", "Machines that exist", vm_count;
             "vmware_nodepool_vm_ready", "Machines that are on", vm_ready;
             "vmware_nodepool_vm_desired", "Machines that are asked for", vm_desired;
+            "vmware_nodepool_machines", "Machines in this phase of their lives", machines;
             "vmware_nodepool_vm_created", "Machines made", vm_created;
             "vmware_nodepool_vm_deleted", "Machines removed and proved gone", vm_deleted;
             "vmware_nodepool_replacements", "Machines replaced as they did not get on", replacements;
@@ -241,6 +251,7 @@ impl Metrics {
         count(&self.vm_count, new.current_replicas);
         count(&self.vm_ready, new.ready_replicas);
         count(&self.vm_desired, new.desired_replicas);
+        self.phases(&labels, new);
         let (made, gone) = changes(old, new);
         self.vm_created.get_or_create(&labels).inc_by(made);
         self.vm_deleted.get_or_create(&labels).inc_by(gone);
@@ -274,12 +285,29 @@ impl Metrics {
             self.replacements.remove(&stage_labels(&labels, stage));
         }
         self.room.forget(&labels);
+        for phase in PHASES {
+            self.machines.remove(&phase_labels(&labels, phase));
+        }
         for condition in CONDITIONS {
             self.condition.remove(&condition_labels(&labels, condition));
         }
         for resource_type in RESOURCES {
             self.validation
                 .remove(&resource_labels(&labels, resource_type));
+        }
+    }
+
+    fn phases(&self, labels: &Template, status: &VMwareNodePoolTemplateStatus) {
+        for phase in PHASES {
+            let labels = phase_labels(labels, phase);
+            let entries = status.vm_status.iter();
+            match entries.filter(|entry| entry.phase == phase).count() {
+                0 => drop(self.machines.remove(&labels)),
+                count => {
+                    let count = i64::try_from(count).unwrap_or(i64::MAX);
+                    self.machines.get_or_create(&labels).set(count);
+                }
+            }
         }
     }
 
@@ -366,6 +394,15 @@ fn stage_labels(template: &Template, stage: Stage) -> StageLabels {
         name,
         namespace,
         stage: stage.word(),
+    }
+}
+
+fn phase_labels(template: &Template, phase: &'static str) -> PhaseLabels {
+    let Template { name, namespace } = template.clone();
+    PhaseLabels {
+        name,
+        namespace,
+        phase,
     }
 }
 
@@ -467,6 +504,37 @@ mod tests {
         let line = "vmware_nodepool_replacements_total\
                     {name=\"pool\",namespace=\"clusters\",stage=\"Registration\"} 1\n";
         assert!(text(&metrics).contains(line), "{}", text(&metrics));
+    }
+
+    #[test]
+    fn machines_are_counted_by_phase_and_a_phase_that_none_is_in_has_no_series() {
+        let metrics = Metrics::default();
+        let phases = |phases: &[&str]| {
+            let mut status = status(&vec![1; phases.len()]);
+            for (entry, phase) in status.vm_status.iter_mut().zip(phases) {
+                entry.phase = (*phase).into();
+            }
+            status
+        };
+        let line = |phase: &str, count: usize| {
+            let labels = "name=\"pool\",namespace=\"clusters\"";
+            format!("vmware_nodepool_machines{{{labels},phase=\"{phase}\"}} {count}\n")
+        };
+        let (first, then) = (phases(&["Joined", "Joined", "Known"]), phases(&["Joined"]));
+        metrics.wrote(("clusters", "pool"), &status(&[]), &first);
+        let told = text(&metrics);
+        assert!(
+            told.contains(&line("Joined", 2)) && told.contains(&line("Known", 1)),
+            "{told}"
+        );
+        metrics.wrote(("clusters", "pool"), &first, &then);
+        let told = text(&metrics);
+        assert!(
+            told.contains(&line("Joined", 1)) && !told.contains("Known"),
+            "{told}"
+        );
+        metrics.forget("clusters", "pool");
+        assert!(!text(&metrics).contains("Joined"));
     }
 
     #[test]

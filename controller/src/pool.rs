@@ -5,14 +5,17 @@ use crate::{
     crd::{VMwareNodePoolTemplate, VmStatus},
     hub::Sought,
     kinds::{
-        agent::Agent, agent_machine::AgentMachine, hosted_cluster::HostedCluster,
+        Foreign, View, agent::Agent, agent_machine::AgentMachine, hosted_cluster::HostedCluster,
         infra_env::InfraEnv, machine::Machine, node_pool::NodePool,
     },
     wish::Mode,
 };
 use jiff::Timestamp;
 use kube::ResourceExt as _;
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// What is known of the node pool of one template. In test mode, nothing is asked.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -136,15 +139,74 @@ impl Pool {
         })
     }
 
+    /// Whether the node pool is being deleted, or was when it was seen last.
+    pub fn is_being_deleted(&self, before: bool) -> bool {
+        match &self.node_pool {
+            Sought::Found(node_pool) => node_pool.meta.deleting,
+            Sought::Syncing | Sought::KindMissing | Sought::Unreadable(_) | Sought::Absent => {
+                before
+            }
+        }
+    }
+
     /// Whether the machine of this entry may be a node of a cluster, as far as anybody can tell.
     pub fn may_be_bound(&self, entry: &VmStatus) -> bool {
         match &self.agents {
             Sought::Found(agents) => agents
                 .iter()
-                .any(|agent| agent.is_bound() && may_be_of(entry, agent)),
+                .any(|agent| agent.may_be_bound() && may_be_of(entry, agent)),
             Sought::Absent => false,
             Sought::KindMissing => !entry.agent_name.is_empty(),
             Sought::Syncing | Sought::Unreadable(_) => true,
+        }
+    }
+
+    /// Whether it is known which Agents are there for the machines of these entries. Where the hub does not
+    /// have the kind, there are none.
+    pub fn knows_agents_of(&self, entries: &BTreeMap<i32, VmStatus>) -> bool {
+        match &self.agents {
+            Sought::Found(_) | Sought::KindMissing => true,
+            Sought::Syncing | Sought::Unreadable(_) => false,
+            Sought::Absent => entries.values().all(|entry| entry.agent_name.is_empty()),
+        }
+    }
+
+    /// An object of Cluster API for the pool that cannot be read: whichever Agent it names, nobody knows.
+    pub fn garbled(&self) -> Option<String> {
+        let hosts = self.agent_machines.found().into_iter().flatten();
+        let machines = self.machines.found().into_iter().flatten();
+        let machine = || first_garbled(machines.map(Arc::as_ref));
+        first_garbled(hosts.map(Arc::as_ref)).or_else(machine)
+    }
+
+    /// An Agent where the pool's are that cannot be read: whose it is, only its name tells.
+    pub fn garbled_agent(&self) -> Option<String> {
+        let agents = self.agents.found().into_iter().flatten();
+        let here = |agent: &&Agent| self.places.agents.as_ref() == Some(&agent.meta.namespace);
+        first_garbled(agents.map(Arc::as_ref).filter(here))
+    }
+
+    /// Why it is not known who uses the machines of these entries, and what to do about it.
+    pub fn unseen(&self, entries: &BTreeMap<i32, VmStatus>) -> Option<String> {
+        const READ: &str = "Let the controller read them.";
+        let expected = entries.values().any(|entry| !entry.agent_name.is_empty());
+        let of_hosts = || match &self.agent_machines {
+            Sought::Syncing => Some("AgentMachines are being read. Wait.".to_owned()),
+            Sought::Unreadable(why) => Some(format!("{why}. {READ}")),
+            Sought::KindMissing | Sought::Absent | Sought::Found(_) => None,
+        };
+        let garbled = || {
+            let garbled = self.garbled().or_else(|| self.garbled_agent());
+            garbled.map(|it| format!("{it}. Correct or delete it."))
+        };
+        match &self.agents {
+            Sought::Syncing => Some("Agents are being read. Wait.".to_owned()),
+            Sought::Unreadable(why) => Some(format!("{why}. {READ}")),
+            Sought::KindMissing | Sought::Absent => expected.then(|| {
+                let gone = "Agents were there, and cannot be looked at";
+                format!("{gone}. Install assisted-service, or let the controller read them.")
+            }),
+            Sought::Found(_) => of_hosts().or_else(garbled),
         }
     }
 
@@ -159,6 +221,19 @@ impl Pool {
         };
         self.live().filter_map(name).collect()
     }
+}
+
+/// The first of these objects that cannot be read, and why.
+fn first_garbled<'a, S: Foreign>(mut objects: impl Iterator<Item = &'a View<S>>) -> Option<String> {
+    objects.find_map(|object| {
+        let (meta, why) = (&object.meta, object.malformed.as_ref()?);
+        Some(format!(
+            "{} {}/{}: {why}",
+            S::KIND,
+            meta.namespace,
+            meta.name
+        ))
+    })
 }
 
 /// What the name of an Agent follows in the id of its node.
@@ -226,6 +301,29 @@ mod tests {
         assert_eq!(only_namespace(&made(&["a", "b"])), None);
         assert_eq!(only_namespace(&made(&[])), None);
         assert_eq!(only_namespace(&Sought::Syncing), None);
+    }
+
+    #[test]
+    fn a_node_pool_that_was_being_deleted_was_so_until_it_is_seen_otherwise() {
+        let node_pool = |deleting| {
+            let mut node_pool = NodePool::default();
+            node_pool.meta.deleting = deleting;
+            Sought::Found(Arc::new(node_pool))
+        };
+        for (node_pool, before, expected) in [
+            (node_pool(true), false, true),
+            (node_pool(false), true, false),
+            (Sought::Absent, true, true),
+            (Sought::Absent, false, false),
+            (Sought::Syncing, true, true),
+            (Sought::KindMissing, false, false),
+        ] {
+            let pool = Pool {
+                node_pool,
+                ..Pool::default()
+            };
+            assert_eq!(pool.is_being_deleted(before), expected, "{pool:?}");
+        }
     }
 
     #[test]

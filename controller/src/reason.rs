@@ -65,9 +65,13 @@ reasons! {
     NodePoolNotFound,
     /// The node pool is gone. Delete the template, too, or create the node pool anew.
     NodePoolDeleted,
+    /// The node pool is gone, and was not seen being deleted: its machines are kept for a while. Create it anew,
+    /// or see `ScaleDownHeld`.
+    NodePoolVanished,
     /// The node pool is being deleted. Wait.
     NodePoolDeleting,
-    /// An older template makes the machines of the same node pool. Delete one of the two.
+    /// An older template makes the machines of the same node pool: delete one of the two. Of
+    /// `AdoptionRequired`: machines bear the mark of a template that is no more. Adopt them.
     Conflict,
     /// Nobody can be heard who says how many machines there shall be. See `NodePoolFound`.
     NodePoolNotHeard,
@@ -103,19 +107,28 @@ reasons! {
     VMsReconciled,
     /// Machines are being made. Wait.
     Reconciling,
+    /// No machine is to go, or all that were are gone.
+    NothingToRemove,
+    /// Machines are being removed. Wait.
+    Removing,
+    /// Machines that are not wanted any more are workers of a cluster, and stay until it gives them back. Scale
+    /// their `NodePool` down, or delete their Machines.
+    WorkersBound,
+    /// Agents cannot be looked at, so that nobody can tell which machines are in use. The message says why.
+    AgentsNotSeen,
     /// All machines are of the present spec.
     UpToDate,
     /// Machines are of an earlier spec, and left as they are.
     Drifted,
     /// Machines bear the mark of this template, but are copies of others.
     MarkCopied,
-    /// The companion has made machines for this template: nothing is made or removed.
+    /// The companion has made machines for this template: nothing is made or removed until they are adopted.
     CompanionVMs,
-    /// The companion has made none.
+    /// No machine waits for its adoption.
     NoCompanionVMs,
     /// The machines were given up to the companion; nothing is made or removed.
     Released,
-    /// Nothing is done because the companion's machines are there. See `AdoptionRequired`.
+    /// Nothing is done because machines wait for their adoption. See the condition `AdoptionRequired`.
     AdoptionRequired,
     /// Each machine got on within its deadlines, or has time left.
     Healthy,
@@ -131,7 +144,7 @@ reasons! {
     Paused,
     /// All machines are there and on.
     AllReady,
-    /// Not all are. See `VMsCreated` and `vmStatus`.
+    /// Not all are. See `VMsCreated`, `VMsRemoved` and `vmStatus`.
     NotAllReady,
 }
 

@@ -45,6 +45,7 @@ use crate::{
     pool::Pool,
     wish::Wish,
 };
+use attempts::Work as Task;
 use jiff::Timestamp;
 use kube::{
     Api, ResourceExt as _,
@@ -121,13 +122,7 @@ fn result(outcome: Result<&Action, &Error>) -> &'static str {
     match outcome {
         Ok(_) => "ok",
         Err(Error::StillDeleting(_)) => "removing",
-        Err(
-            Error::Incomplete(_)
-            | Error::WriteStatus(_)
-            | Error::WriteFinalizer(_)
-            | Error::LetAgentGo(_)
-            | Error::LetGo(_),
-        ) => "failed",
+        Err(Error::Incomplete(_) | Error::WriteStatus(_) | Error::WriteFinalizer(_)) => "failed",
     }
 }
 
@@ -193,22 +188,38 @@ impl<D: Driver> Work<'_, D> {
         let status = report::status(&seen, &plan);
         let (finished, due) = (plan.finished, seen.demand.wake);
         let again = self.report(memory, &old, (&status, &plan)).await?;
-        if finished {
-            self.part(&old, &plan).await?;
-        }
+        let parted = finished && self.part(&old, &plan, memory).await;
         let measure = self.next_measurement(&sight, desired, memory);
-        let wake = [plan.wake, again, due, measure];
-        Ok((finished, next_look(wake, (self.ctx.now)())))
+        let part = memory.attempts.due(Task::Part, None, (self.ctx.now)()).at();
+        let wake = [plan.wake, again, due, measure, part];
+        Ok((parted, next_look(wake, (self.ctx.now)())))
     }
 
-    /// Lets go of what the template holds, and tells of what it leaves behind.
-    async fn part(&self, status: &VMwareNodePoolTemplateStatus, plan: &Plan) -> Result<(), Error> {
-        leave::let_agents_go(self, plan).await?;
-        secrets::let_all_go(self, status).await?;
+    /// Lets go of what the template holds, and tells of what it leaves behind. Whether all is let go.
+    async fn part(
+        &self,
+        status: &VMwareNodePoolTemplateStatus,
+        plan: &Plan,
+        memory: &mut Memory,
+    ) -> bool {
+        let now = (self.ctx.now)();
+        if !memory.attempts.due(Task::Part, None, now).is_now() {
+            return false;
+        }
+        let agents = leave::let_agents_go(self, plan, memory).await;
+        let all = match agents {
+            Ok(()) => secrets::let_all_go(self, status).await,
+            kept => kept,
+        };
+        if let Err(fault) = all {
+            self.ctx.metrics.fault(fault.word);
+            memory.attempts.note(Task::Part, Some(fault), now);
+            return false;
+        }
         if let Some(event) = events::farewell(self.wish.ending, &plan.record) {
             self.tell(&event).await;
         }
-        Ok(())
+        true
     }
 
     fn look(&self) -> Sight {
@@ -334,7 +345,7 @@ impl<D: Driver> Work<'_, D> {
     }
 }
 
-fn next_look(wake: [Option<Timestamp>; 4], now: Timestamp) -> Action {
+fn next_look(wake: [Option<Timestamp>; 5], now: Timestamp) -> Action {
     let next = wake.into_iter().flatten().min();
     next.map_or_else(Action::await_change, |next| {
         let wait = next.duration_since(now);

@@ -96,7 +96,7 @@ pub(crate) fn decide(agent: &Arc<Agent>, host: Host<'_>, wish: &Wish<'_>) -> Dec
 
 /// It belonged to a cluster, and Cluster API has let go of it.
 pub(crate) fn is_released(agent: &Agent, was_bound: bool) -> bool {
-    was_bound && !agent.is_bound()
+    was_bound && !agent.may_be_bound()
 }
 
 /// Whether `name` can be that of a host.

@@ -265,7 +265,7 @@ pub struct ResourceLimits {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentIso {
-    /// `datastore`: it lies at `datastorePath`. `url`: it is fetched from `url`.
+    /// `datastore`: it lies at `datastorePath`. `url`: it is to be fetched from `url`, which is not supported yet.
     #[serde(rename = "type")]
     pub type_: AgentIsoType,
     /// `[datastore] folder/file.iso`.
@@ -274,7 +274,7 @@ pub struct AgentIso {
     /// Where to fetch it. Not supported yet: upload it and use `datastore`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// Name of the uploaded file.
+    /// Name of the file that the companion makes of `url`. Not used yet.
     #[serde(
         default,
         rename = "uploadedISOName",
@@ -290,6 +290,6 @@ pub enum AgentIsoType {
     /// It lies on a datastore.
     #[default]
     Datastore,
-    /// It is fetched from a URL.
+    /// It is to be fetched from a URL. Not supported yet.
     Url,
 }

@@ -56,10 +56,14 @@ pub struct VMwareNodePoolTemplateStatus {
         skip_serializing_if = "Option::is_none"
     )]
     pub vcenter_instance_uuid: Option<String>,
+    /// The node pool was seen while it was being deleted: when it is gone then, that was meant.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub node_pool_deleting: bool,
     /// The Secret that is kept from going while this template may need it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub secret_in_use: String,
-    /// Whether the ISO was uploaded from a URL.
+    /// Whether the companion has uploaded the ISO from a URL. Nothing is uploaded any more, and this is left
+    /// out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iso_uploaded: Option<bool>,
     /// The ISO that new machines boot, `[datastore] folder/file.iso`.
@@ -73,6 +77,26 @@ pub struct VMwareNodePoolTemplateStatus {
     pub resource_validation: Option<ResourceValidation>,
 }
 
+/// All phases of a machine.
+pub const PHASES: [&str; 16] = [
+    "Pending",
+    "Creating",
+    "PoweringOn",
+    "Running",
+    "WaitingForAgent",
+    "Discovered",
+    "Insufficient",
+    "Known",
+    "Binding",
+    "Installing",
+    "Joined",
+    "Unbinding",
+    "NotReady",
+    "Unknown",
+    "Failed",
+    "Deleting",
+];
+
 /// One machine. Fields that are not known are left out.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -82,7 +106,7 @@ pub struct VmStatus {
     /// Its number at this template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slot: Option<i32>,
-    /// BIOS UUID, which names the Agent.
+    /// BIOS UUID. Its Agent is named by it, with the first groups in this order of bytes or in the other.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub uuid: String,
     /// Instance UUID, one half of what makes the machine ours.

@@ -20,7 +20,8 @@ pub(super) fn asked(asking: &Asking<'_>, pool: &Pool) -> Result<(i32, Basis), He
             let status = asking.status;
             let before = status.next_slot.is_some() || !status.vm_status.is_empty();
             let (hosts, _) = number(hosts(pool))?;
-            return Ok((hosts, Basis::PoolAbsent { before }));
+            let deleted = status.node_pool_deleting;
+            return Ok((hosts, Basis::PoolAbsent { before, deleted }));
         }
         Sought::Found(node_pool) => node_pool,
     };

@@ -1,7 +1,7 @@
 //! Whether the number of machines falls too far at once. Pure.
 //!
-//! A mistaken edit, or a hub that was restored from an old backup, would otherwise cost most of a pool
-//! before anybody sees it.
+//! A mistaken edit, or a hub that was restored from a backup which lacks the node pool, would otherwise cost
+//! most of a pool before anybody sees it.
 
 use super::{Asking, Fall};
 use jiff::Timestamp;

@@ -243,13 +243,17 @@ fn a_pool_that_goes_keeps_the_machines_that_are_still_wanted() {
             Sought::Absent,
             6,
             5,
-            Basis::PoolAbsent { before: true },
+            Basis::PoolAbsent {
+                before: true,
+                deleted: true,
+            },
         ),
     ] {
         let case = Case::new(0).from(6).with(|it| {
             it.pool.node_pool = node_pool;
             it.pool.replicas = Sought::Found(6);
             it.status.next_slot = Some(7);
+            it.status.node_pool_deleting = true;
             it.wish.spares = 3;
             machines(&mut it.pool, count, deleted);
         });
@@ -263,7 +267,45 @@ fn a_pool_that_goes_keeps_the_machines_that_are_still_wanted() {
 #[test]
 fn a_pool_that_was_never_there_is_told_from_one_that_is_gone() {
     let case = Case::new(0).with(|it| it.pool.node_pool = Sought::Absent);
-    assert_eq!(case.demand().basis, Basis::PoolAbsent { before: false });
+    let never = Basis::PoolAbsent {
+        before: false,
+        deleted: false,
+    };
+    assert_eq!(case.demand().basis, never);
+}
+
+#[test]
+fn a_pool_that_vanished_without_being_deleted_is_a_fall() {
+    let vanished = |before| {
+        Case::new(0).from(before).with(|it| {
+            it.pool.node_pool = Sought::Absent;
+            it.status.next_slot = Some(7);
+        })
+    };
+    let held = vanished(6).demand();
+    let until = Timestamp::UNIX_EPOCH + GRACE;
+    assert_eq!(held.fall, Some(Fall { to: 0, until }));
+    assert_eq!(
+        (held.desired, held.needed(), held.wake),
+        (6, 0, Some(until))
+    );
+    for (why, case) in [
+        ("the pool was small", vanished(3)),
+        (
+            "that is permitted",
+            vanished(6).with(|it| it.wish.may_scale_down = true),
+        ),
+        (
+            "it was seen being deleted",
+            vanished(6).with(|it| it.status.node_pool_deleting = true),
+        ),
+        (
+            "Cluster API still wants them",
+            vanished(6).with(|it| machines(&mut it.pool, 6, 0)),
+        ),
+    ] {
+        assert_eq!(case.demand().fall, None, "{why}");
+    }
 }
 
 #[test]

@@ -147,6 +147,11 @@ impl Agent {
         self.spec.cluster_deployment_name.is_some()
     }
 
+    /// Whether it may be bound, as far as it can be read.
+    pub fn may_be_bound(&self) -> bool {
+        self.is_bound() || self.malformed.is_some()
+    }
+
     /// The condition of this type.
     pub fn condition(&self, type_: &str) -> Option<&AgentCondition> {
         let mut conditions = self.status.conditions.iter();
@@ -216,6 +221,13 @@ mod tests {
             (agent.malformed.as_deref(), agent.inventory()),
             (None, None)
         );
-        assert!(!agent.is_bound());
+        assert!(!agent.is_bound() && !agent.may_be_bound());
+    }
+
+    #[test]
+    fn an_agent_that_cannot_be_read_may_be_bound() {
+        let agent = read(json!({"metadata": {"name": "a"}, "spec": {"approved": "yes"}}));
+        assert!(agent.malformed.is_some());
+        assert!(!agent.is_bound() && agent.may_be_bound());
     }
 }

@@ -5,11 +5,12 @@
 use super::{
     course::{Burial, Look, burial},
     release::{AgentView, Health, Sighting, standing},
-    ties::RESERVED,
 };
 use crate::{
+    agents::approval::VERSION,
     context::CONTROLLER,
     crd::{AGENT_FINALIZER, BINDING_LABEL, MANAGED_BY_LABEL},
+    kinds::{Kind, agent::AGENT_MACHINE_REF},
 };
 use kube::{
     Api, Client, ResourceExt as _,
@@ -25,7 +26,7 @@ const CHOICES: [&str; 2] = ["hostname", "installation_disk_id"];
 
 /// Why an Agent could not be dealt with.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// It could not be read.
     #[error("reading the Agent")]
     Read(#[source] kube::Error),
@@ -38,6 +39,27 @@ pub enum Error {
     /// Somebody approves it again and again.
     #[error("somebody approved the Agent again while its machine leaves")]
     Approved,
+}
+
+impl Error {
+    /// What to do about it.
+    pub(crate) fn advice(&self) -> &'static str {
+        let (Self::Read(error) | Self::Write(error) | Self::Delete(error)) = self else {
+            return "Have whoever approves Agents leave those alone whose machines go";
+        };
+        match error {
+            kube::Error::Api(status) if status.is_conflict() => {
+                "Somebody wrote at the same moment. Wait"
+            }
+            kube::Error::Api(status) if matches!(status.code, 401 | 403) => {
+                "Let the controller get, patch and delete Agents"
+            }
+            kube::Error::Api(_) => {
+                "The API server, or a webhook of the hub, says what it objects to"
+            }
+            _ => "The API server cannot be reached. Wait",
+        }
+    }
 }
 
 /// Where an Agent is.
@@ -111,13 +133,7 @@ fn api(client: &Client, place: &Place) -> Api<DynamicObject> {
 }
 
 fn kind() -> ApiResource {
-    ApiResource {
-        group: "agent-install.openshift.io".into(),
-        version: "v1beta1".into(),
-        api_version: "agent-install.openshift.io/v1beta1".into(),
-        kind: "Agent".into(),
-        plural: "agents".into(),
-    }
+    Kind::Agent.resource(VERSION)
 }
 
 async fn read(agents: &Api<DynamicObject>, place: &Place) -> Result<Option<DynamicObject>, Error> {
@@ -230,7 +246,9 @@ fn view(agent: &DynamicObject) -> AgentView {
         cluster: cluster
             .filter(|cluster| !cluster.is_null())
             .map(|_| text("/spec/clusterDeploymentName/name").unwrap_or_default()),
-        reserved_by: agent.labels().get(RESERVED).cloned(),
+        reserved_by: agent.labels().get(AGENT_MACHINE_REF).cloned(),
+        // Nothing is read of it but what is read here.
+        unreadable: false,
         leaving: agent.metadata.deletion_timestamp.is_some(),
         held: agent
             .finalizers()
@@ -308,7 +326,8 @@ mod tests {
         assert!(view(&seen).is_tied());
         seen.data["spec"]["clusterDeploymentName"] = Value::Null;
         assert!(!view(&seen).is_tied());
-        seen.labels_mut().insert(RESERVED.into(), "m".into());
+        seen.labels_mut()
+            .insert(AGENT_MACHINE_REF.into(), "m".into());
         assert!(view(&seen).is_tied());
     }
 }

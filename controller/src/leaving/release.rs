@@ -13,6 +13,8 @@ pub(crate) struct AgentView {
     pub(crate) cluster: Option<String>,
     /// The `AgentMachine` that has reserved it.
     pub(crate) reserved_by: Option<String>,
+    /// What else it says cannot be read.
+    pub(crate) unreadable: bool,
     /// It is being deleted.
     pub(crate) leaving: bool,
     /// Our finalizer holds it.
@@ -89,9 +91,9 @@ impl Health {
 // === impl AgentView ===
 
 impl AgentView {
-    /// It says itself that somebody uses it.
+    /// It says itself that somebody uses it, or may say so.
     pub(crate) fn is_tied(&self) -> bool {
-        self.cluster.is_some() || self.reserved_by.is_some()
+        self.cluster.is_some() || self.reserved_by.is_some() || self.unreadable
     }
 }
 
@@ -134,6 +136,10 @@ pub(crate) mod tests {
             reserved_by: Some("m".into()),
             ..agent()
         };
+        let garbled = AgentView {
+            unreadable: true,
+            ..agent()
+        };
         let (going, going_bound) = (leaving(agent()), leaving(bound.clone()));
         let there = Sighting::There;
         let absent = Sighting::Absent;
@@ -151,6 +157,7 @@ pub(crate) mod tests {
             ("its Agent vanished", absent, false, Released),
             ("it vanished in use", absent, true, Used),
             ("its label is still there", there(&reserved), false, Used),
+            ("its Agent cannot be read", there(&garbled), false, Used),
             ("an AgentMachine names it", of_free, true, Used),
             ("all marks are gone", of_free, false, Released),
             ("a bound Agent is deleted", there(&going_bound), false, Used),

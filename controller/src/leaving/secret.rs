@@ -17,7 +17,7 @@ use serde_json::json;
 
 /// Why a Secret could not be kept, or let go.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// Its metadata could not be read.
     #[error("reading the metadata of the Secret")]
     Read(#[source] kube::Error),

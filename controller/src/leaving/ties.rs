@@ -8,7 +8,7 @@ use crate::{
     agents::identity::Matches,
     crd::{AGENT_FINALIZER, VmStatus},
     hub::Sought,
-    kinds::agent::Agent,
+    kinds::agent::{AGENT_MACHINE_REF, Agent},
     pool::Pool,
 };
 use std::{
@@ -17,14 +17,13 @@ use std::{
 };
 use uuid::Uuid;
 
-/// Label of an Agent: which `AgentMachine` has reserved it.
-pub(super) const RESERVED: &str = "agentMachineRef";
-
 /// What ties the machines of one template to those who use them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ties {
     /// Agents cannot be looked at.
     pub(crate) blind: bool,
+    /// One of the Agents that the machines may have cannot be read.
+    pub(crate) garbled: bool,
     /// The Agents of machines, by slot.
     pub(crate) agents: BTreeMap<i32, AgentView>,
     /// Names of the Agents that live `AgentMachines` name.
@@ -50,7 +49,8 @@ impl Ties {
             (Sought::Syncing | Sought::Unreadable(_), _)
             | (_, Sought::Syncing | Sought::Unreadable(_)) => true,
             (Sought::KindMissing | Sought::Absent, _) => expected,
-            (Sought::Found(_), _) => false,
+            // Any Agent may be the one that it names.
+            (Sought::Found(_), _) => pool.garbled().is_some(),
         };
         let index = Index::of(pool.agents.found().map_or(&[], Vec::as_slice));
         let agent = |(slot, entry): (&i32, &VmStatus)| {
@@ -62,6 +62,7 @@ impl Ties {
         };
         Self {
             blind,
+            garbled: pool.garbled_agent().is_some(),
             agents: entries.iter().filter_map(agent).collect(),
             referred: pool.referred(),
             looks: looks.clone(),
@@ -77,9 +78,12 @@ impl Ties {
         }
     }
 
-    /// Who uses a machine.
+    /// Who uses a machine. One without an Agent may be that of an Agent that cannot be read.
     pub(crate) fn standing(&self, slot: i32, entry: &VmStatus) -> Standing {
-        let agent = self.sighting(slot);
+        let agent = match self.sighting(slot) {
+            Sighting::Absent if self.garbled => Sighting::Blind,
+            agent => agent,
+        };
         let name = match agent {
             Sighting::There(agent) => &agent.name,
             Sighting::Blind | Sighting::Absent => &entry.agent_name,
@@ -148,7 +152,8 @@ impl AgentView {
             name: agent.meta.name.clone(),
             uid: agent.meta.uid.clone(),
             cluster: cluster.map(|cluster| cluster.name.clone()),
-            reserved_by: agent.meta.labels.get(RESERVED).cloned(),
+            reserved_by: agent.meta.labels.get(AGENT_MACHINE_REF).cloned(),
+            unreadable: agent.malformed.is_some(),
             leaving: agent.meta.deleting,
             held: agent.meta.finalizers.iter().any(|it| it == AGENT_FINALIZER),
             health: Health::of(&agent.status.debug_info.state),

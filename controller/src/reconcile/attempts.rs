@@ -39,6 +39,8 @@ pub(super) enum Work {
     Keep,
     /// To let the former Secret go.
     LetGo,
+    /// To let go of all that the template holds, so that it can go itself.
+    Part,
 }
 
 /// What was tried.
@@ -88,9 +90,13 @@ impl Attempts {
             | Work::Agent(slot)
             | Work::Fence(slot)
             | Work::Bury(slot) => keep(*slot),
-            Work::Ensure | Work::Delete | Work::Select | Work::Check | Work::Keep | Work::LetGo => {
-                true
-            }
+            Work::Ensure
+            | Work::Delete
+            | Work::Select
+            | Work::Check
+            | Work::Keep
+            | Work::LetGo
+            | Work::Part => true,
         });
     }
 

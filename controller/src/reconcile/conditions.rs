@@ -4,6 +4,7 @@ mod adoption;
 mod connection;
 mod machines;
 mod node_pool;
+mod removal;
 mod resources;
 mod self_healing;
 
@@ -15,7 +16,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 /// The types of all conditions.
-pub(crate) const CONDITIONS: [&str; 15] = [
+pub(crate) const CONDITIONS: [&str; 16] = [
     "SpecValid",
     "DriverConnected",
     "VSphereConnected",
@@ -25,6 +26,7 @@ pub(crate) const CONDITIONS: [&str; 15] = [
     "QuotaAvailable",
     "ISOReady",
     "VMsCreated",
+    "VMsRemoved",
     "VMsUpToDate",
     "AdoptionRequired",
     "ScaleDownHeld",
@@ -93,6 +95,7 @@ pub(super) fn verdicts(seen: &Seen<'_>, plan: &Plan, counts: Counts) -> Vec<Verd
         resources::quota_available(seen, counts),
         resources::iso_ready(seen),
         machines::vms_created(seen, plan),
+        removal::vms_removed(seen, plan),
         machines::vms_up_to_date(seen),
         adoption::adoption_required(seen, plan),
     ];
@@ -167,8 +170,8 @@ fn ready(seen: &Seen<'_>, plan: &Plan, counts: Counts) -> Verdict {
         return verdict(type_, Holds::True, Reason::AllReady, "");
     }
     let message = format!(
-        "{desired} machines are asked for, {current} exist, {ready} are on. See VMsCreated and \
-         vmStatus."
+        "{desired} machines are asked for, {current} exist, {ready} are on. See VMsCreated, VMsRemoved \
+         and vmStatus."
     );
     verdict(type_, Holds::False, Reason::NotAllReady, message)
 }

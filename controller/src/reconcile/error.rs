@@ -1,6 +1,5 @@
 //! How a reconciliation fails, and when it is tried again.
 
-use crate::leaving::{agent, secret};
 use kube::runtime::{controller::Action, finalizer};
 use std::time::Duration;
 
@@ -21,13 +20,7 @@ pub enum Error {
     /// The finalizer could not be added or removed.
     #[error("writing the finalizer")]
     WriteFinalizer(#[source] kube::Error),
-    /// An Agent could not be let go.
-    #[error("letting an Agent go")]
-    LetAgentGo(#[source] agent::Error),
-    /// The Secret could not be let go.
-    #[error("letting the Secret go")]
-    LetGo(#[source] secret::Error),
-    /// Machines are left; the finalizer must stay.
+    /// Machines are left, or are held by what could not be let go; the finalizer must stay.
     #[error("machines are still being removed")]
     StillDeleting(Action),
 }
@@ -43,10 +36,7 @@ impl Error {
             Self::WriteStatus(kube::Error::Api(status)) if status.is_conflict() => {
                 Action::requeue(CONFLICT)
             }
-            Self::WriteStatus(_)
-            | Self::WriteFinalizer(_)
-            | Self::LetAgentGo(_)
-            | Self::LetGo(_) => Action::requeue(RETRY),
+            Self::WriteStatus(_) | Self::WriteFinalizer(_) => Action::requeue(RETRY),
             Self::StillDeleting(again) => again.clone(),
         }
     }

@@ -77,8 +77,12 @@ fn of_condition(condition: &Condition) -> Option<Event> {
         ("NodePoolFound", "Unknown", "NodePoolUnreadable" | "NodePoolKindMissing") => {
             "NodePoolError"
         }
-        ("VMsCreated", "False", "Reconciling") => return None,
+        ("VMsCreated", "False", "Reconciling") | ("VMsRemoved", "False", "Removing") => {
+            return None;
+        }
         ("VMsCreated", "False", _) => "VMReconciliationError",
+        ("VMsRemoved", "False", "WorkersBound") => "WorkersBound",
+        ("VMsRemoved", "False", _) => "VMRemovalError",
         (type_, status, _) => {
             let told = |row: &&(&str, &str, &str)| (row.0, row.1) == (type_, status);
             TOLD.iter().find(told)?.2

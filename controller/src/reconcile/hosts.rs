@@ -139,7 +139,10 @@ impl Hosts {
         }
         let doubt = self.matches.doubtful.get(&slot).map(phase::doubt);
         let mut stage = match self.matches.same.get(&slot) {
-            Some(agent) => phase::stage(agent, entry.was_bound),
+            Some(agent) => match &agent.malformed {
+                Some(why) => garbled(entry, &agent.meta.name, why),
+                None => phase::stage(agent, entry.was_bound),
+            },
             None if entry.agent_name.is_empty() => phase::waiting(),
             None => phase::lost(&entry.agent_name),
         };
@@ -156,6 +159,17 @@ impl Hosts {
             stage.message = message;
         }
         Some(stage)
+    }
+}
+
+/// What was seen last stays while the Agent says what nobody can read.
+fn garbled(entry: &VmStatus, agent: &str, why: &str) -> Stage {
+    let message = format!(
+        "AgentUnreadable: its Agent {agent} cannot be read, and may be bound: {why}. Correct the Agent."
+    );
+    Stage {
+        message,
+        ..unseen(entry, "")
     }
 }
 

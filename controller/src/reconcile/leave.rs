@@ -1,6 +1,6 @@
 //! Fences, deletes and lets go the Agents of machines that leave.
 
-use super::{Error, Work, attempts::Work as Task, memory::Memory, plan::Plan};
+use super::{Work, attempts::Work as Task, memory::Memory, plan::Plan};
 use crate::{
     driver::{Driver, Fault, Kind, Retry},
     leaving::agent::{self, Place},
@@ -48,8 +48,12 @@ pub(super) async fn bury<D: Driver>(work: &Work<'_, D>, plan: &Plan, memory: &mu
 }
 
 /// Lets go of each Agent whose machine stays when the template goes.
-pub(super) async fn let_agents_go<D: Driver>(work: &Work<'_, D>, plan: &Plan) -> Result<(), Error> {
-    for agent in plan.ties.agents.values().filter(|agent| agent.held) {
+pub(super) async fn let_agents_go<D: Driver>(
+    work: &Work<'_, D>,
+    plan: &Plan,
+    memory: &mut Memory,
+) -> Result<(), Fault> {
+    for (slot, agent) in plan.ties.agents.iter().filter(|(_, agent)| agent.held) {
         let place = Place {
             namespace: agent.namespace.clone(),
             name: agent.name.clone(),
@@ -57,9 +61,18 @@ pub(super) async fn let_agents_go<D: Driver>(work: &Work<'_, D>, plan: &Plan) ->
             was_bound: false,
         };
         match agent::let_go(&work.ctx.client, &place).await {
-            // Who abandons a template wants it gone.
-            Err(error) if work.wish.ending == Ending::Abandon => drop(fault(error)),
-            gone => gone.map_err(Error::LetAgentGo)?,
+            Ok(()) => memory.attempts.succeeded(Task::Bury(*slot)),
+            Err(error) => {
+                let fault = fault(error);
+                let now = (work.ctx.now)();
+                memory
+                    .attempts
+                    .note(Task::Bury(*slot), Some(fault.clone()), now);
+                // Who abandons a template wants it gone.
+                if work.wish.ending != Ending::Abandon {
+                    return Err(fault);
+                }
+            }
         }
     }
     Ok(())
@@ -89,11 +102,12 @@ fn failed<D: Driver>(work: &Work<'_, D>, memory: &mut Memory, task: Task, error:
 
 /// The error as a fault, which is logged.
 fn fault(error: agent::Error) -> Fault {
+    let advice = error.advice();
     let problem = format!("{:#}", anyhow::Error::new(error));
     tracing::warn!(problem, "An Agent could not be withdrawn");
     Fault {
         word: "AgentNotWithdrawn",
-        message: format!("{problem}. Let the controller get, patch and delete Agents"),
+        message: format!("{problem}. {advice}"),
         retry: Retry::Backoff,
         after: None,
         kind: Kind::Other,

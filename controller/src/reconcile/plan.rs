@@ -144,7 +144,7 @@ pub(super) fn plan(seen: &Seen<'_>) -> Plan {
     if hold.is_none() && !plan.finished {
         plan.skip_taken(seen);
         plan.relent(seen);
-        plan.part();
+        plan.part(seen);
         // Who cannot be heard asks for nothing.
         if seen.demand.held().is_none() {
             plan.scale(seen);
@@ -218,8 +218,13 @@ fn finished(seen: &Seen<'_>, record: &Record, hold: Option<Hold>) -> bool {
         | Connection::DriverFault(_)
         | Connection::VcenterDown(_) => nothing_recorded,
     };
-    let drained = proved || wish.ending != Ending::Drain;
-    wish.deleting && !wish.paused && drained
+    let over = match wish.ending {
+        Ending::Drain => proved,
+        // What is left would hold its Agent for ever.
+        Ending::Orphan => seen.pool.knows_agents_of(&record.entries),
+        Ending::Abandon => true,
+    };
+    wish.deleting && !wish.paused && over
 }
 
 impl Seen<'_> {

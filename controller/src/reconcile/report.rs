@@ -77,6 +77,7 @@ pub(super) fn status(seen: &Seen<'_>, plan: &Plan) -> VMwareNodePoolTemplateStat
         },
         self_healing: plan.self_healing(seen),
         vcenter_instance_uuid: vcenter.or_else(|| old.vcenter_instance_uuid.clone()),
+        node_pool_deleting: seen.pool.is_being_deleted(old.node_pool_deleting),
         secret_in_use: seen.secret_in_use.to_owned(),
         iso_uploaded: None,
         iso_path: iso_path.or(old.iso_path.as_ref()).cloned(),
@@ -147,7 +148,13 @@ impl Now<'_> {
             stage.message = OVERDUE.into();
         }
         let told = machine.and_then(|machine| machine.fault.as_ref());
-        let tried = [Work::Make(slot), Work::Remove(slot), Work::Agent(slot)];
+        let tried = [
+            Work::Make(slot),
+            Work::Remove(slot),
+            Work::Fence(slot),
+            Work::Bury(slot),
+            Work::Agent(slot),
+        ];
         let tried = tried.into_iter().find_map(|work| seen.attempts.fault(work));
         if let Some(fault) = told.or(tried) {
             stage.message = fault.to_string();

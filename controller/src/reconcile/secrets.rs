@@ -1,7 +1,7 @@
 //! Keeps the Secret of a template, and lets it go.
 
 use super::{
-    Error, Work,
+    Work,
     attempts::Work as Task,
     memory::Memory,
     plan::{Hold, Plan},
@@ -51,7 +51,7 @@ pub(super) async fn let_former_go<D: Driver>(
 pub(super) async fn let_all_go<D: Driver>(
     work: &Work<'_, D>,
     status: &VMwareNodePoolTemplateStatus,
-) -> Result<(), Error> {
+) -> Result<(), Fault> {
     let kept = [
         status.secret_in_use.as_str(),
         work.wish.secret.name.as_str(),
@@ -59,9 +59,10 @@ pub(super) async fn let_all_go<D: Driver>(
     let kept = BTreeSet::from(kept).into_iter();
     for name in kept.filter(|name| !name.is_empty()) {
         match let_go(work, name).await {
+            Ok(()) => {}
             // Who abandons a template wants it gone.
             Err(error) if work.wish.ending == Ending::Abandon => drop(fault(error)),
-            gone => gone.map_err(Error::LetGo)?,
+            Err(error) => return Err(fault(error)),
         }
     }
     Ok(())

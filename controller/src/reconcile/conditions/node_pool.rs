@@ -33,7 +33,15 @@ pub(super) fn node_pool_found(seen: &Seen<'_>) -> Verdict {
             Reason::NodePoolDeleting,
             format!("{pool} is being deleted. Its machines follow as Cluster API lets them go."),
         ),
-        Basis::PoolAbsent { before: true } => (
+        Basis::PoolAbsent { .. } if seen.demand.fall.is_some() => (
+            Holds::False,
+            Reason::NodePoolVanished,
+            format!(
+                "There is no NodePool {pool} any more, and nobody saw it being deleted: its machines \
+                 are kept for now. Create it anew, or see ScaleDownHeld."
+            ),
+        ),
+        Basis::PoolAbsent { before: true, .. } => (
             Holds::False,
             Reason::NodePoolDeleted,
             format!(
@@ -41,7 +49,7 @@ pub(super) fn node_pool_found(seen: &Seen<'_>) -> Verdict {
                  the template, or create the NodePool anew."
             ),
         ),
-        Basis::PoolAbsent { before: false } => (
+        Basis::PoolAbsent { before: false, .. } => (
             Holds::False,
             Reason::NodePoolNotFound,
             format!("There is no NodePool {pool}. Create it, or correct spec.nodePoolRef."),
@@ -67,8 +75,8 @@ pub(super) fn scale_down_held(seen: &Seen<'_>) -> Option<Verdict> {
         return Some(verdict(HELD, Holds::False, Reason::NothingHeld, ""));
     };
     let message = format!(
-        "{} machines would become {} at once; they are kept until {}. Set the annotation \
-         {ALLOW_SCALE_DOWN} to true to have it now, or raise the number again.",
+        "{} machines would become {} at once; those that no cluster has given back are kept until {}. \
+         Set the annotation {ALLOW_SCALE_DOWN} to true to have it now, or raise the number again.",
         seen.demand.desired, fall.to, fall.until
     );
     Some(verdict(HELD, Holds::True, Reason::ScaleDownHeld, message))

@@ -4,16 +4,16 @@ use super::*;
 use crate::{
     agents::fixtures::bound,
     capacity::{Amount, Taken},
-    crd::{Awaited, SelfHealingStatus},
+    crd::{AGENT_FINALIZER, Awaited, SelfHealingStatus},
     credentials::InvalidSecret,
     driver::{Placement, Retry, State, needs},
     fixtures::{capacity, checks, condition, fault, world::World},
     healing::Healing,
     hub::Sought,
-    kinds::node_pool::NodePool,
+    kinds::{agent::Agent, node_pool::NodePool},
     link::Connection,
     reconcile::{attempts::Work, checks::Checks, plan::plan, room::Measurement},
-    wish::Mode,
+    wish::{Ending, Mode},
 };
 use std::sync::Arc;
 
@@ -257,6 +257,92 @@ fn machines_say_whether_all_are_made() {
     ] {
         assert_eq!(of(&world, "VMsCreated"), expected, "{why}");
     }
+}
+
+/// A world of one machine that has an Agent, which is bound or not.
+fn worker(bound: bool) -> World {
+    let mut world = running(1, &[1]);
+    let mut agent = Agent::default();
+    agent.meta.name = "agent-1".into();
+    agent.meta.finalizers = vec![AGENT_FINALIZER.into()];
+    agent.spec.cluster_deployment_name = bound.then(Default::default);
+    world.pool.agents = Sought::Found(vec![Arc::new(agent)]);
+    world.entry(1).agent_name = "agent-1".into();
+    world
+}
+
+/// The template of a machine that nobody uses is being deleted, and this has failed.
+fn failing(work: Work) -> World {
+    let mut world = worker(false).deleting();
+    let fault = Some(fault(Retry::Backoff));
+    world.attempts.note(work, fault, world.now);
+    world
+}
+
+#[test]
+fn what_fails_on_the_way_out_is_told() {
+    for work in [
+        Work::Fence(1),
+        Work::Remove(1),
+        Work::Bury(1),
+        Work::Delete,
+        Work::Part,
+        Work::LetGo,
+        Work::Keep,
+    ] {
+        let told = of(&failing(work), "VMsRemoved");
+        assert_eq!(told, (Holds::False, "SomeFault"), "{work:?}");
+    }
+}
+
+#[test]
+fn machines_say_whether_those_that_are_to_go_are_gone() {
+    let deleting = |bound| worker(bound).deleting();
+    let mut unseen = deleting(false);
+    unseen.pool.agents = Sought::Unreadable("Agent: forbidden".into());
+    let mut orphan = deleting(true);
+    orphan.pool.agents = Sought::Syncing;
+    orphan.wish.ending = Ending::Orphan;
+    let mut scaled = worker(true);
+    scaled.wish.mode = Mode::Test { replicas: 0 };
+    for (why, world, expected) in [
+        (
+            "none is to go",
+            worker(false),
+            (Holds::True, "NothingToRemove"),
+        ),
+        ("it goes", deleting(false), (Holds::False, "Removing")),
+        (
+            "a worker stays",
+            deleting(true),
+            (Holds::False, "WorkersBound"),
+        ),
+        ("a lower number", scaled, (Holds::True, "NothingToRemove")),
+        (
+            "nobody sees its Agent",
+            unseen,
+            (Holds::Unknown, "AgentsNotSeen"),
+        ),
+        (
+            "it stays, and holds its Agent",
+            orphan,
+            (Holds::Unknown, "AgentsNotSeen"),
+        ),
+    ] {
+        assert_eq!(of(&world, "VMsRemoved"), expected, "{why}");
+    }
+}
+
+#[test]
+fn what_holds_everything_holds_machines_on_their_way_out() {
+    let mut down = worker(false).deleting();
+    down.sight.connection = Connection::NoSecret;
+    let mut paused = worker(false).deleting();
+    paused.wish.paused = true;
+    assert_eq!(of(&down, "VMsRemoved"), (Holds::Unknown, "NotSeen"));
+    assert_eq!(of(&paused, "VMsRemoved"), (Holds::Unknown, "Paused"));
+    down.wish.deleting = false;
+    assert_eq!(of(&down, "VMsRemoved"), (Holds::True, "NothingToRemove"));
 }
 
 #[test]

@@ -7,9 +7,10 @@ use super::{
 };
 use crate::{
     crd::VmStatus,
+    driver::{Machine, State},
     leaving::{
         course::{Burial, Cause, FENCING, GONE, Turn, burial, turn},
-        release::Sighting,
+        release::{Sighting, Standing},
     },
 };
 
@@ -25,6 +26,11 @@ pub(super) fn leave(entry: &mut VmStatus, cause: Cause, agent: Sighting<'_>) {
 /// It has begun to leave, and can still be kept.
 fn is_fencing(entry: &VmStatus) -> bool {
     entry.leaving == FENCING && entry.phase != DELETING
+}
+
+/// It was chosen to be destroyed, and the driver has not begun with that: there is no way back from there.
+fn can_be_kept(machine: &Machine) -> bool {
+    machine.exists() && machine.state != State::Deleting
 }
 
 // === impl Plan ===
@@ -48,12 +54,17 @@ impl Plan {
     }
 
     /// Brings those that leave a step further, and begins with those that were given back.
-    pub(super) fn part(&mut self) {
+    pub(super) fn part(&mut self, seen: &Seen<'_>) {
         for (slot, entry) in &mut self.record.entries {
+            let standing = self.ties.standing(*slot, entry);
             if entry.phase == DELETING {
+                let machine = seen.sight.owner.machine(*slot);
+                if standing == Standing::Used && machine.is_some_and(can_be_kept) {
+                    entry.stay();
+                    entry.phase.clear();
+                }
                 continue;
             }
-            let standing = self.ties.standing(*slot, entry);
             match turn(
                 is_fencing(entry),
                 standing,

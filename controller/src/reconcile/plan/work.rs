@@ -7,7 +7,10 @@ use super::{
     creation,
     later::Later,
 };
-use crate::driver::{Fault, Machine};
+use crate::{
+    driver::{Fault, Machine},
+    leaving::release::Standing,
+};
 
 // === impl Plan ===
 
@@ -25,7 +28,8 @@ impl Plan {
         for (slot, entry) in &self.record.entries {
             let machine = seen.sight.owner.machine(*slot);
             let due = |work| seen.attempts.due(work, told(machine, work), seen.now);
-            match seen.course(*slot, entry, machine) {
+            let course = seen.course(*slot, entry, machine);
+            match unless_used(course, machine, self.ties.standing(*slot, entry)) {
                 Course::Keep | Course::Going => {}
                 // What leaves is not begun with any more.
                 Course::Make if !entry.leaving.is_empty() => {}
@@ -50,6 +54,17 @@ impl Plan {
     }
 }
 
+/// A machine that somebody uses, or may use, is not destroyed, whatever was decided before. One that is out of
+/// sight is only looked for.
+fn unless_used(course: Course, machine: Option<&Machine>, standing: Standing) -> Course {
+    let free = matches!(standing, Standing::Free | Standing::Released);
+    match (course, machine) {
+        (Course::Remove, Some(machine)) if !free && machine.exists() => Course::Keep,
+        (Course::Remove, None) if !free => Course::Prove,
+        _ => course,
+    }
+}
+
 /// What is told of a machine about this work. Why it could not be made says nothing of its removal.
 fn told(machine: Option<&Machine>, work: Work) -> Option<&Fault> {
     let machine = machine.filter(|machine| match work {
@@ -63,7 +78,8 @@ fn told(machine: Option<&Machine>, work: Work) -> Option<&Fault> {
         | Work::Select
         | Work::Check
         | Work::Keep
-        | Work::LetGo => true,
+        | Work::LetGo
+        | Work::Part => true,
     });
     machine?.fault.as_ref()
 }

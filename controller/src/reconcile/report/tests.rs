@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    crd::VMwareNodePoolTemplateStatus as Status,
+    crd::{PHASES, VMwareNodePoolTemplateStatus as Status},
     driver::{Name, Power, Retry},
     fixtures::{fault, world::World},
     reconcile::plan::plan,
@@ -33,6 +33,34 @@ fn each_state_has_its_phase() {
             (phase, message),
             "{state:?} {once}"
         );
+    }
+}
+
+#[test]
+fn each_phase_is_one_that_is_counted() {
+    let hosts = [
+        phase::WAITING,
+        phase::JOINED,
+        phase::FAILED,
+        phase::UNBINDING,
+    ];
+    for word in [PENDING, DELETING, "NotReady", "Unknown"]
+        .into_iter()
+        .chain(hosts)
+    {
+        assert!(PHASES.contains(&word), "{word}");
+    }
+}
+
+#[test]
+fn what_keeps_a_machine_from_leaving_is_its_message() {
+    for work in [Work::Fence(1), Work::Bury(1)] {
+        let mut world = World::new(1, &[(1, State::Running)]);
+        world
+            .attempts
+            .note(work, Some(fault(Retry::Backoff)), world.now);
+        let entry = &of(&world).vm_status[0];
+        assert_eq!(entry.message, "SomeFault: it failed. Mend it", "{work:?}");
     }
 }
 

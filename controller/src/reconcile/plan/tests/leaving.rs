@@ -1,6 +1,7 @@
 //! Machines with Agents, on their way out.
 
 use super::*;
+use crate::kinds::{agent::ClusterDeploymentName, agent_machine::AgentMachine};
 use crate::leaving::{
     course::{GONE, Look},
     release::{
@@ -8,7 +9,6 @@ use crate::leaving::{
         tests::{agent, bound},
     },
 };
-use crate::{crd::AGENT_FINALIZER, kinds::agent::ClusterDeploymentName};
 
 /// The Agent of a machine, as it is told.
 fn told(slot: i32, view: &AgentView) -> Arc<Agent> {
@@ -112,6 +112,106 @@ fn a_machine_that_is_bound_while_it_is_fenced_stays() {
     assert_eq!((plan.delete, plan.fence), (vec![], vec![]));
     assert_eq!(plan.record.entries[&1].leaving, "");
     assert!(plan.record.entries[&1].was_bound);
+}
+
+#[test]
+fn a_machine_that_is_bound_after_it_was_chosen_to_go_stays_unless_its_removal_has_begun() {
+    for (why, state, phase) in [
+        ("its removal has not begun", State::Running, ""),
+        ("its removal failed", State::Failed, ""),
+        ("it is being removed", State::Deleting, DELETING),
+    ] {
+        let mut world = world(1, &[(1, agent())]);
+        world.entry(1).phase = DELETING.into();
+        world.entry(1).leaving_reason = "Surplus".into();
+        world.machine(1).state = state;
+        world.tell(&[(1, bound())]);
+        let plan = world.plan();
+        assert_eq!((plan.delete, plan.fence), (vec![], vec![]), "{why}");
+        assert_eq!(plan.record.entries[&1].phase, phase, "{why}");
+    }
+}
+
+#[test]
+fn a_machine_that_was_chosen_to_go_waits_while_nobody_can_tell_who_uses_it() {
+    let mut world = world(0, &[(1, agent())]);
+    world.entry(1).phase = DELETING.into();
+    assert_eq!(world.steps().1, [1]);
+    for agents in [Sought::Syncing, Sought::Unreadable("no".into())] {
+        world.pool.agents = agents;
+        let plan = world.plan();
+        assert_eq!((plan.delete, plan.prove), (vec![], vec![]));
+        assert_eq!(plan.record.entries[&1].phase, DELETING);
+    }
+    world.sight.owner.machines.clear();
+    let plan = world.plan();
+    assert_eq!(
+        (plan.delete.len(), plan.prove.len()),
+        (0, 1),
+        "only looked for"
+    );
+}
+
+#[test]
+fn an_agent_that_cannot_be_read_may_be_that_of_a_worker() {
+    let malformed = |name: &str, namespace: &str| {
+        let mut agent = Agent::default();
+        agent.meta.name = name.into();
+        agent.meta.namespace = namespace.into();
+        agent.malformed = Some("invalid type".into());
+        Sought::Found(vec![Arc::new(agent)])
+    };
+    for (why, agents, known, chosen) in [
+        ("its own", malformed("agent-1", "agents"), "agent-1", 0),
+        ("anybody's here", malformed("other", "agents"), "", 0),
+        ("one elsewhere", malformed("other", "elsewhere"), "", 1),
+        ("none", Sought::Found(vec![]), "", 1),
+    ] {
+        let mut world = World::new(0, &running(&[1]));
+        world.pool.places.agents = Some("agents".into());
+        world.entry(1).agent_name = known.into();
+        world.pool.agents = agents;
+        let plan = world.plan();
+        assert_eq!(plan.delete.len() + plan.fence.len(), chosen, "{why}");
+        assert!(!plan.record.entries[&1].was_bound, "{why}");
+    }
+}
+
+#[test]
+fn a_host_of_cluster_api_that_cannot_be_read_may_name_any_agent() {
+    let mut world = world(0, &[(1, agent())]);
+    let host = AgentMachine {
+        malformed: Some("invalid type".into()),
+        ..AgentMachine::default()
+    };
+    world.pool.agent_machines = Sought::Found(vec![Arc::new(host)]);
+    let plan = world.plan();
+    assert_eq!((plan.delete, plan.fence), (vec![], vec![]));
+}
+
+#[test]
+fn machines_are_left_only_when_it_is_known_which_agents_to_let_go() {
+    for (why, agents, known, finished) in [
+        ("all are known", Sought::Found(vec![]), "agent-1", true),
+        (
+            "there is no such kind",
+            Sought::KindMissing,
+            "agent-1",
+            true,
+        ),
+        ("they are being read", Sought::Syncing, "", false),
+        ("forbidden", Sought::Unreadable("no".into()), "", false),
+        ("nobody asks, and none was there", Sought::Absent, "", true),
+        ("nobody asks, and one was there", Sought::Absent, "a", false),
+    ] {
+        let mut world = World::new(1, &running(&[1])).deleting();
+        world.entry(1).agent_name = known.into();
+        world.pool.agents = agents;
+        world.wish.ending = Ending::Orphan;
+        assert_eq!(world.plan().finished, finished, "{why}");
+        world.wish.ending = Ending::Abandon;
+        assert!(world.plan().finished, "{why}: nothing holds who abandons");
+    }
 }
 
 #[test]
