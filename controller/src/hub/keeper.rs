@@ -25,8 +25,12 @@ use kube::{
 };
 use std::{pin::pin, time::Duration};
 
-/// Before a kind that cannot be read is tried again.
-const AGAIN: Duration = Duration::from_secs(5);
+/// Before a kind that cannot be read is tried again: twice as long each time.
+const FIRST: Duration = Duration::from_millis(200);
+/// The longest of these pauses.
+const LONGEST: Duration = Duration::from_secs(5);
+/// Doublings after which that is reached.
+const DOUBLINGS: u32 = 5;
 /// An Agent with its inventory may have 100 KiB: no more of them than this are in memory at once.
 const PAGE: u32 = 100;
 /// Events that are taken in at once.
@@ -51,9 +55,12 @@ enum Error {
 }
 
 /// What the API server says where it refuses a watch. kube's own errors say it three times over.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Refused(String);
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+struct Refused {
+    code: u16,
+    message: String,
+}
 
 /// Keeps the shelf of one kind.
 pub(super) struct Keeper<'a, S: Foreign> {
@@ -73,14 +80,26 @@ struct Followed<S: Foreign> {
 impl<S: Foreign> Keeper<'_, S> {
     /// Follows the kind, whether the hub has it or not. Never returns.
     pub(super) async fn keep(self) {
+        let mut failures = 0;
         loop {
             let Err(error) = self.follow().await;
-            let kind = S::KIND;
-            let error = format!("{:#}", anyhow::Error::new(error));
-            if self.turn(Availability::Unreadable(error.clone())) {
-                tracing::warn!(%kind, error, "Kind cannot be read");
-            }
-            tokio::time::sleep(AGAIN).await;
+            let was_live = *self.shelf.lock().availability() == Availability::Live;
+            failures = if was_live { 1 } else { failures + 1 };
+            self.fail(error, failures);
+            tokio::time::sleep(pause(failures)).await;
+        }
+    }
+
+    /// Says why the kind cannot be read. One that has just been defined is served a moment later.
+    fn fail(&self, error: Error, failures: u32) {
+        if error.is_of_one_not_served() && failures <= DOUBLINGS {
+            self.turn(Availability::Syncing);
+            return;
+        }
+        let kind = S::KIND;
+        let error = format!("{:#}", anyhow::Error::new(error));
+        if self.turn(Availability::Unreadable(error.clone())) {
+            tracing::warn!(%kind, error, "Kind cannot be read");
         }
     }
 
@@ -180,6 +199,12 @@ impl<S: Foreign> Keeper<'_, S> {
     }
 }
 
+/// Before the next attempt, after so many in a row that failed.
+fn pause(failures: u32) -> Duration {
+    let doublings = failures.saturating_sub(1).min(DOUBLINGS);
+    (FIRST * 2_u32.pow(doublings)).min(LONGEST)
+}
+
 /// Passes an error on that the same watch will not get over.
 fn note(kind: Kind, error: watcher::Error) -> Result<(), Refused> {
     if let Some(refused) = refused(&error) {
@@ -201,10 +226,18 @@ fn refused(error: &watcher::Error) -> Option<Refused> {
             _ => return None,
         },
         WatchError(status) => status,
-        NoResourceVersion => return Some(Refused("it cannot be watched".into())),
+        NoResourceVersion => {
+            return Some(Refused {
+                code: 405,
+                message: "it cannot be watched".into(),
+            });
+        }
     };
     let refused = matches!(status.code, 401 | 403 | 404 | 405);
-    refused.then(|| Refused(status.message.clone()))
+    refused.then(|| Refused {
+        code: status.code,
+        message: status.message.clone(),
+    })
 }
 
 fn viewed<S: Foreign>(event: Event<Told<S>>) -> Event<View<S>> {
@@ -223,6 +256,15 @@ fn viewed<S: Foreign>(event: Event<Told<S>>) -> Event<View<S>> {
         Event::InitDone => Event::InitDone,
         Event::Apply(told) => Event::Apply(view(told)),
         Event::Delete(told) => Event::Delete(view(told)),
+    }
+}
+
+// === impl Error ===
+
+impl Error {
+    /// The hub has the kind, and does not serve its objects yet, or no more.
+    fn is_of_one_not_served(&self) -> bool {
+        matches!(self, Self::Watch(_, refused) if refused.code == 404)
     }
 }
 
@@ -267,5 +309,46 @@ mod tests {
             let said = refused(&failed(code)).map(|refused| refused.to_string());
             assert_eq!(said, is_refused.then(|| "no".into()), "{code}");
         }
+    }
+
+    #[test]
+    fn a_kind_is_tried_again_at_once_and_then_more_and_more_seldom() {
+        for (failures, milliseconds) in [(1, 200), (2, 400), (5, 3_200), (6, 5_000), (99, 5_000)] {
+            assert_eq!(
+                pause(failures),
+                Duration::from_millis(milliseconds),
+                "{failures}"
+            );
+        }
+    }
+
+    type Answer = Result<http::Response<kube::client::Body>, std::convert::Infallible>;
+
+    /// What a kind is said to be after so many attempts that ended so.
+    fn after(code: u16, failures: u32) -> Availability {
+        let (wake, _) = tokio::sync::mpsc::unbounded_channel();
+        let hub = Hub::new(wake);
+        let silent = tower::service_fn(|_: http::Request<kube::client::Body>| {
+            std::future::pending::<Answer>()
+        });
+        let keeper = Keeper {
+            hub: &hub,
+            client: &Client::new(silent, "clusters"),
+            shelf: &hub.node_pools,
+        };
+        let message = "no".into();
+        keeper.fail(
+            Error::Watch("the objects", Refused { code, message }),
+            failures,
+        );
+        hub.node_pools.lock().availability().clone()
+    }
+
+    #[tokio::test]
+    async fn a_kind_that_was_just_defined_is_waited_for_and_not_for_ever() {
+        let unreadable = || Availability::Unreadable("watching the objects: no".into());
+        assert_eq!(after(404, 1), Availability::Syncing);
+        assert_eq!(after(404, DOUBLINGS + 1), unreadable());
+        assert_eq!(after(403, 1), unreadable());
     }
 }
