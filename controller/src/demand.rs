@@ -12,7 +12,7 @@ use crate::{
 };
 use asked::asked;
 pub(crate) use fall::HELD;
-use fall::fall;
+use fall::{fall, vanished};
 use jiff::{SignedDuration, Timestamp};
 
 /// How many machines a template shall have, and who says so.
@@ -144,9 +144,8 @@ fn of_pool(asking: &Asking<'_>, pool: &Pool) -> Demand {
         },
         Ok((asked, basis)) => {
             let fall = match &basis {
-                Basis::Pool(_) | Basis::PoolAbsent { deleted: false, .. } => {
-                    fall(asking, before, asked)
-                }
+                Basis::Pool(_) => fall(asking, before, asked),
+                Basis::PoolAbsent { deleted: false, .. } => vanished(asking, before, asked),
                 Basis::Leaving
                 | Basis::Test
                 | Basis::PoolDeleting

@@ -315,9 +315,14 @@ async fn kinds_that_come_later_are_picked_up_and_kinds_that_go_take_no_machine_w
         .await;
     hub.condition("Ready", "Unknown", "NodePoolNotHeard").await;
     assert_eq!(hub.machines().await, before);
+    // The kinds come back before their objects, as when a backup is restored.
+    pool.lab().apply_node_pool_kinds().await.unwrap();
+    hub.condition("NodePoolFound", "False", "NodePoolVanished")
+        .await;
+    hub.condition("ScaleDownHeld", "True", "ScaleDownHeld")
+        .await;
     // What is asked for in the meantime comes after all that the loss could have brought about.
     hub.patch(&json!({"spec": {"spares": 1}})).await;
-    pool.lab().apply_node_pool_kinds().await.unwrap();
     pool.cluster().await;
     pool.replicas(2).await;
     pool.has("NodePoolFound", 3).await;

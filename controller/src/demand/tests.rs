@@ -309,6 +309,44 @@ fn a_pool_that_vanished_without_being_deleted_is_a_fall() {
 }
 
 #[test]
+fn a_pool_that_is_missed_where_nothing_could_be_seen_is_held_however_small() {
+    let missed = |conditions: &[(&str, &str, &str)]| {
+        let conditions = conditions.iter();
+        let conditions = conditions.map(|(type_, status, why)| condition(type_, status, why));
+        let conditions = conditions.collect();
+        Case::new(0).from(2).with(|it| {
+            it.pool.node_pool = Sought::Absent;
+            it.status.next_slot = Some(3);
+            it.status.conditions = conditions;
+        })
+    };
+    let blind = ("NodePoolFound", "Unknown", "NodePoolKindMissing");
+    let held = ("ScaleDownHeld", "True", "ScaleDownHeld");
+    let gone = ("NodePoolFound", "False", "NodePoolVanished");
+    let until = Timestamp::UNIX_EPOCH + GRACE;
+    for (conditions, desired) in [
+        (&[blind][..], 2),
+        (&[gone, held], 2),
+        (&[gone], 0),
+        (&[("NodePoolFound", "True", "NodePoolFound")], 0),
+    ] {
+        let demand = missed(conditions).demand();
+        let wake = (desired > 0).then_some(until);
+        assert_eq!(
+            (demand.desired, demand.wake),
+            (desired, wake),
+            "{conditions:?}"
+        );
+    }
+    let later = missed(&[gone, held]).with(|it| it.now = until);
+    assert_eq!(later.demand().desired, 0);
+    let permitted = missed(&[blind]).with(|it| it.wish.may_scale_down = true);
+    assert_eq!(permitted.demand().desired, 0);
+    let deleted = missed(&[blind]).with(|it| it.status.node_pool_deleting = true);
+    assert_eq!(deleted.demand().desired, 0);
+}
+
+#[test]
 fn without_the_kinds_of_cluster_api_the_number_only_rises() {
     let lacking = |replicas| {
         Case::new(replicas).from(3).with(|it| {
