@@ -17,6 +17,7 @@ mod faults;
 mod hostile;
 mod hub;
 mod leadership;
+mod leaving;
 mod load;
 mod machines;
 mod matrix;
