@@ -205,7 +205,13 @@ fn withdrawn(agent: &DynamicObject) -> Value {
         has(format!("/f:spec/f:{field}")).then(|| ((*field).to_owned(), value.clone()))
     });
     let mut spec: Map<_, _> = choices.collect();
-    spec.insert("approved".into(), false.into());
+    // Where somebody else has taken it back, it must not become ours: what is ours we would give again.
+    if is_approved(agent) || has("/f:spec/f:approved".into()) {
+        spec.insert("approved".into(), false.into());
+    }
+    // To what is being deleted the API server lets nobody add one.
+    let may_hold = agent.metadata.deletion_timestamp.is_none() || is_held(agent);
+    let finalizers = may_hold.then_some(AGENT_FINALIZER);
     json!({
         "apiVersion": kind().api_version,
         "kind": kind().kind,
@@ -215,10 +221,16 @@ fn withdrawn(agent: &DynamicObject) -> Value {
             "uid": agent.uid(),
             "resourceVersion": agent.resource_version(),
             "labels": Value::Object(labels.collect()),
-            "finalizers": [AGENT_FINALIZER],
+            "finalizers": finalizers.as_slice(),
         },
         "spec": spec,
     })
+}
+
+/// Our finalizer holds it.
+fn is_held(agent: &DynamicObject) -> bool {
+    let mut finalizers = agent.finalizers().iter();
+    finalizers.any(|name| name == AGENT_FINALIZER)
 }
 
 /// The fields that we have applied.
@@ -250,10 +262,7 @@ fn view(agent: &DynamicObject) -> AgentView {
         // Nothing is read of it but what is read here.
         unreadable: false,
         leaving: agent.metadata.deletion_timestamp.is_some(),
-        held: agent
-            .finalizers()
-            .iter()
-            .any(|name| name == AGENT_FINALIZER),
+        held: is_held(agent),
         health: Health::of(&state),
     }
 }
@@ -305,6 +314,53 @@ mod tests {
             body["spec"],
             json!({"approved": false, "hostname": "pool-n01"})
         );
+    }
+
+    #[test]
+    fn an_approval_that_somebody_took_back_is_not_taken_over() {
+        let labels = json!({"zone": "a"});
+        for (why, approved, ours, expected) in [
+            ("ours", true, true, Some(false)),
+            ("somebody else's", true, false, Some(false)),
+            ("withdrawn by us", false, true, Some(false)),
+            ("taken back", false, false, None),
+        ] {
+            let applied = if ours {
+                json!({"approved": true})
+            } else {
+                json!({})
+            };
+            let mut agent = agent(&labels, &applied);
+            agent.data["spec"]["approved"] = approved.into();
+            assert!(is_offered(&agent), "{why}");
+            assert_eq!(
+                withdrawn(&agent)["spec"]["approved"].as_bool(),
+                expected,
+                "{why}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_being_deleted_gets_no_finalizer_that_it_does_not_have() {
+        let ours = json!([AGENT_FINALIZER]);
+        for (why, deleting, held, expected) in [
+            ("it stays, and is not held yet", false, false, &ours),
+            ("it goes, and waits for us", true, true, &ours),
+            ("it goes, and waits for others", true, false, &json!([])),
+        ] {
+            let mut agent = agent(&json!({}), &json!({"approved": true}));
+            agent.metadata.deletion_timestamp =
+                deleting.then(|| serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap());
+            agent
+                .finalizers_mut()
+                .retain(|it| held || it != AGENT_FINALIZER);
+            assert_eq!(
+                &withdrawn(&agent)["metadata"]["finalizers"],
+                expected,
+                "{why}"
+            );
+        }
     }
 
     #[test]

@@ -26,6 +26,7 @@ use crate::{
     crd::{AdoptionPlan, VMwareNodePoolTemplateStatus},
     demand::{Basis, Demand},
     driver::{Fault, Machine, MachineRef, Power},
+    hub::Sought,
     leaving::{course::Look, ties::Ties},
     link::{Connection, OwnerView, Sight},
     pool::Pool,
@@ -222,7 +223,8 @@ fn finished(seen: &Seen<'_>, record: &Record, hold: Option<Hold>) -> bool {
         Ending::Drain => proved,
         // What is left would hold its Agent for ever.
         Ending::Orphan => seen.pool.knows_agents_of(&record.entries),
-        Ending::Abandon => true,
+        // Agents that are being read are there in a moment; those that cannot be read may never be.
+        Ending::Abandon => record.entries.is_empty() || seen.pool.agents != Sought::Syncing,
     };
     wish.deleting && !wish.paused && over
 }
