@@ -131,3 +131,11 @@ fn half_an_hour_without_a_vcenter_ends_without_a_storm() {
     assert!(healed.rpcs <= 2 * start.rpcs, "{start:?}, {healed:?}");
     assert!(healed.soap <= 2 * start.soap, "{start:?}, {healed:?}");
 }
+
+#[test]
+fn machines_of_the_companion_are_adopted_as_they_run_whatever_happens() {
+    for seed in 1..=30 {
+        let violations = scenes::adopted_whatever_happens(seed);
+        assert_eq!(violations, Vec::<String>::new(), "seed {seed}");
+    }
+}

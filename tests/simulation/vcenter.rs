@@ -3,6 +3,7 @@
 //! and tasks that a restart forgets.
 
 mod collector;
+mod handover;
 mod inventory;
 mod network;
 mod port;
@@ -25,6 +26,8 @@ use vsphere_driver::soap::{Element, MoRef, config_spec::ConfigSpec};
 
 /// How long a finished task can be read.
 const REMEMBERED: Duration = Duration::from_mins(10);
+
+const INSTANCE_UUID: &str = "config.instanceUuid";
 
 /// Properties of an object, by path.
 pub(crate) type Properties = BTreeMap<String, Element>;
@@ -167,6 +170,13 @@ impl State {
         }
     }
 
+    fn unset(&mut self, object: &MoRef, path: &str) {
+        if let Some(properties) = self.objects.get_mut(object) {
+            Arc::make_mut(properties).remove(path);
+            self.changes += 1;
+        }
+    }
+
     fn set_power(&mut self, vm: &MoRef, on: bool) {
         let word = if on { "poweredOn" } else { "poweredOff" };
         self.set(vm, "runtime.powerState", values::leaf(word));
@@ -205,11 +215,8 @@ impl State {
     fn add_vm(&mut self, folder: &MoRef, spec: &ConfigSpec, key: Option<MachineKey>) -> MoRef {
         let vm = self.new_ref("VirtualMachine", "vm");
         let mut instance = spec.instance_uuid.clone().unwrap_or_default();
-        let path = "config.instanceUuid";
-        let same = |p: &Arc<Properties>| p.get(path).is_some_and(|uuid| uuid.text() == instance);
-        if self.objects.values().any(same) {
-            let number = u128::from(self.next);
-            instance = Uuid::from_u128(number).to_string();
+        if self.is_used(&instance) {
+            instance = self.other_uuid();
         }
         let bios = spec.uuid.clone().unwrap_or_default();
         let mut properties = values::machine(&spec.name, folder, &instance, &bios);
@@ -230,6 +237,16 @@ impl State {
         self.made.extend(key.map(|key| (key, vm.clone())));
         self.changes += 1;
         vm
+    }
+
+    fn is_used(&self, instance_uuid: &str) -> bool {
+        let uuid = |p: &Arc<Properties>| p.get(INSTANCE_UUID).map(|it| it.text() == instance_uuid);
+        self.objects.values().any(|it| uuid(it) == Some(true))
+    }
+
+    /// What vCenter gives instead of an instance UUID that is taken.
+    fn other_uuid(&self) -> String {
+        Uuid::from_u128(u128::from(self.next)).to_string()
     }
 
     // --- What others do in vCenter ---

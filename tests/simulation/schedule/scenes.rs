@@ -1,7 +1,7 @@
 //! Schedules without chance: one mishap each, and what it costs.
 
 use super::{Play, on_stage};
-use crate::vcenter;
+use crate::{hub::NAMESPACE, vcenter, weather::Weather};
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -95,6 +95,56 @@ pub(crate) fn watched_with_after_a_while_of_503() -> (usize, usize) {
         play.shared.with(|world| {
             assert_eq!(world.judge.violations, Vec::<String>::new());
             world.vcenter.watching_of(play.runs)
+        })
+    })
+}
+
+/// Has two machines of the companion adopted while both services are killed in any weather, and says what
+/// was violated, and what became of the machines.
+pub(crate) fn adopted_whatever_happens(seed: u64) -> Vec<String> {
+    const ADOPT: &str = "vmware.hcp.open-cluster-management.io/adopt";
+    on_stage(seed, async |mut play| {
+        let theirs = play.shared.with(|world| {
+            world.weather = Weather::of(&mut world.dice);
+            let template = format!("{NAMESPACE}/pool-a");
+            let names = ["pool-a-n01", "pool-a-n02"];
+            let theirs = names.map(|name| world.vcenter.make_of_companion(name, &template));
+            world.hub.create("pool-a", 2, None);
+            world.hub.touch("pool-a", |metadata| {
+                metadata["annotations"][ADOPT] = "true".into();
+            });
+            theirs
+        });
+        play.start_driver();
+        play.start_controller();
+        for _ in 0..3 {
+            let (driver, pause) = play
+                .shared
+                .with(|world| (world.dice.bool(), world.time(Duration::from_secs(20))));
+            sleep(pause).await;
+            if driver {
+                play.kill_driver();
+                sleep(Duration::from_millis(100)).await;
+                play.start_driver();
+            } else {
+                play.kill_controller();
+                play.start_controller();
+            }
+        }
+        play.calm().await;
+        play.settle("adopted").await;
+        play.shared.with(|world| {
+            let mut violations = world.judge.violations.clone();
+            for vm in &theirs {
+                let machine = world.vcenter.machines.get(vm);
+                if !machine.is_some_and(|machine| machine.on && machine.key.is_some()) {
+                    violations.push(format!("{vm} was not adopted as it ran: {machine:?}"));
+                }
+            }
+            if !world.vcenter.made.is_empty() {
+                violations.push(format!("others were made: {:?}", world.vcenter.made));
+            }
+            violations
         })
     })
 }

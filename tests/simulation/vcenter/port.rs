@@ -402,10 +402,11 @@ impl VimApi for Client {
         .await
     }
 
-    async fn reconfigure(&self, vm: &MoRef, _: &Reconfiguration) -> Result<MoRef, Error> {
-        // No schedule adopts a machine: whatever comes here is a mistake, and is told as one.
-        self.task("ReconfigVM_Task", vm.id.clone(), |_| {
-            Err(values::fault("NotSupported", None))
+    async fn reconfigure(&self, vm: &MoRef, change: &Reconfiguration) -> Result<MoRef, Error> {
+        let (vm, change) = (vm.clone(), change.clone());
+        self.task("ReconfigVM_Task", vm.id.clone(), move |state| {
+            state.may_be_taken_over(&vm)?;
+            Ok(Work::Reconfigure(vm, Box::new(change)))
         })
         .await
     }

@@ -1,14 +1,16 @@
 //! Tasks: they go on whatever becomes of who asked for them, and a restart forgets them.
 
 use super::{
-    State, inventory,
+    State, handover, inventory,
     values::{self, fault, invalid_power_state, leaf, localized, reference},
 };
 use crate::world::{Shared, World};
 use contract::identity::MachineKey;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
-use vsphere_driver::soap::{Element, MoRef, VimFault, config_spec::ConfigSpec};
+use vsphere_driver::soap::{
+    Element, MoRef, VimFault, config_spec::ConfigSpec, reconfigure::Reconfiguration,
+};
 
 /// What a task does.
 pub(super) enum Work {
@@ -17,6 +19,7 @@ pub(super) enum Work {
     PowerOn(MoRef),
     PowerOff(MoRef),
     Destroy(MoRef),
+    Reconfigure(MoRef, Box<Reconfiguration>),
     Search(String, String),
 }
 
@@ -49,13 +52,17 @@ impl Work {
             Self::PowerOn(_) => "VirtualMachine.powerOn",
             Self::PowerOff(_) => "VirtualMachine.powerOff",
             Self::Destroy(_) => "VirtualMachine.destroy",
+            Self::Reconfigure(..) => "VirtualMachine.reconfigure",
             Self::Search(..) => "HostDatastoreBrowser.search",
         }
     }
 
     fn target(&self) -> Option<&MoRef> {
         match self {
-            Self::PowerOn(vm) | Self::PowerOff(vm) | Self::Destroy(vm) => Some(vm),
+            Self::PowerOn(vm)
+            | Self::PowerOff(vm)
+            | Self::Destroy(vm)
+            | Self::Reconfigure(vm, _) => Some(vm),
             Self::Create(..) | Self::PowerOnAll(_) | Self::Search(..) => None,
         }
     }
@@ -102,7 +109,11 @@ fn fate(world: &mut World, work: &Work) -> Fate {
     };
     let fails = matches!(
         work,
-        Work::Create(..) | Work::PowerOn(_) | Work::PowerOff(_) | Work::Destroy(_)
+        Work::Create(..)
+            | Work::PowerOn(_)
+            | Work::PowerOff(_)
+            | Work::Destroy(_)
+            | Work::Reconfigure(..)
     );
     let chance = world.weather.task_fails;
     let fails = fails && world.chance(chance);
@@ -210,6 +221,10 @@ fn act(shared: &Shared, world: &mut World, work: &Work) -> Result<Option<Element
             }
             state.remove_vm(vm);
             Ok(None)
+        }
+        Work::Reconfigure(vm, change) => {
+            claim(&mut world.vcenter, vm)?;
+            handover::reconfigure(world, vm, change)
         }
         Work::Search(folder, pattern) => {
             if (folder.as_str(), pattern.as_str()) != inventory::ISO {

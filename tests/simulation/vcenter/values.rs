@@ -46,6 +46,7 @@ pub(super) fn machine(name: &str, folder: &MoRef, instance: &str, bios: &str) ->
         ("parent", reference(folder)),
         ("config.instanceUuid", leaf(instance)),
         ("config.uuid", leaf(bios)),
+        ("config.changeVersion", leaf("1")),
         ("runtime.powerState", leaf("poweredOff")),
         ("runtime.connectionState", leaf("connected")),
         ("config.hardware.device", Element::parent("val", vec![nic])),
