@@ -13,7 +13,7 @@ use crate::{
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
 };
 
@@ -94,19 +94,43 @@ pub fn of_machines(
         Sought::Absent => return Sought::Absent,
     };
     hosts.and_then(|mut hosts| {
-        hosts.retain(|host| machines.iter().any(|machine| belongs(host, machine)));
+        let owners = Owners::of(machines);
+        hosts.retain(|host| owners.have(host));
         Some(hosts)
     })
 }
 
-fn belongs(host: &AgentMachine, machine: &Machine) -> bool {
-    if host.meta.namespace != machine.meta.namespace {
-        return false;
+/// Machines by what tells that a host is theirs: there are as many hosts as machines, and nobody looks
+/// through all of one for each of the other. Names come after their namespace.
+struct Owners<'a> {
+    machines: HashSet<(&'a str, &'a str)>,
+    /// The hosts that they name themselves.
+    named: HashSet<(&'a str, &'a str)>,
+}
+
+impl<'a> Owners<'a> {
+    fn of(machines: impl IntoIterator<Item = &'a Arc<Machine>> + Clone) -> Self {
+        let name = |machine: &'a Arc<Machine>| (&*machine.meta.namespace, &*machine.meta.name);
+        let host = |machine: &'a Arc<Machine>| {
+            let reference = &machine.spec.infrastructure_ref;
+            let named = reference.kind == "AgentMachine";
+            named.then_some((&*machine.meta.namespace, &*reference.name))
+        };
+        Self {
+            machines: machines.clone().into_iter().map(name).collect(),
+            named: machines.into_iter().filter_map(host).collect(),
+        }
     }
-    let reference = &machine.spec.infrastructure_ref;
-    let referred = reference.kind == "AgentMachine" && reference.name == host.meta.name;
-    let mut owners = host.meta.owners.iter();
-    referred || owners.any(|owner| owner.kind == "Machine" && owner.name == machine.meta.name)
+
+    /// Whether a host belongs to one of them, by either's word.
+    fn have(&self, host: &AgentMachine) -> bool {
+        let namespace = &*host.meta.namespace;
+        let mut owners = host.meta.owners.iter();
+        self.named.contains(&(namespace, &*host.meta.name))
+            || owners.any(|owner| {
+                owner.kind == "Machine" && self.machines.contains(&(namespace, &*owner.name))
+            })
+    }
 }
 
 /// The oldest of the templates of a node pool, if that is not the one of this UID. Of two that were made in
@@ -133,10 +157,10 @@ impl Pool {
         let machines = self.machines.found().map_or(&[][..], Vec::as_slice);
         let hosts = self.agent_machines.found().map_or(&[][..], Vec::as_slice);
         let leaving: Vec<_> = machines.iter().filter(|it| it.meta.deleting).collect();
-        hosts.iter().filter(move |host| {
-            let mut leaving = leaving.iter();
-            !host.meta.deleting && !leaving.any(|machine| belongs(host, machine))
-        })
+        let leaving = Owners::of(leaving);
+        hosts
+            .iter()
+            .filter(move |host| !host.meta.deleting && !leaving.have(host))
     }
 
     /// Whether the node pool is being deleted, or was when it was seen last.
