@@ -64,6 +64,11 @@ impl Tasks {
         self.lock().waited.len()
     }
 
+    /// How many are to be added to the list view.
+    pub fn to_add(&self) -> usize {
+        self.lock().to_add.len()
+    }
+
     /// What to add to the list view, and what to take off it. Nothing while there is nothing to add: until
     /// then those that ended cost nothing there.
     pub fn take_pending(&self) -> Option<(Vec<MoRef>, Vec<MoRef>)> {
