@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use lab::Lab;
 use serde::Serialize;
 
 use super::clients::Machines;
@@ -20,8 +21,8 @@ use crate::screen::say;
 const TEMPLATE: u32 = 2_000;
 /// How long the machines may take.
 const PATIENCE: Duration = Duration::from_mins(30);
-/// After this everything that follows the making is done, such as reading the addresses.
-const SETTLED: Duration = Duration::from_secs(20);
+/// Where nothing happened for so long, what follows the making is done, such as reading the addresses.
+const QUIET: Duration = Duration::from_secs(10);
 /// The most memory of each service with 10,000 machines, in MB.
 const MEMORY_MB: (f64, f64) = (60.0, 50.0);
 
@@ -71,7 +72,7 @@ pub(super) async fn run(watch: &Watch) -> anyhow::Result<()> {
         "{} machines made in {seconds_to_make:.0} s",
         watch.vms
     ));
-    tokio::time::sleep(SETTLED).await;
+    settled(&lab).await?;
     let rss_mb = Memory::now(&lab)?;
 
     let client = Machines::of(&lab).await?;
@@ -105,6 +106,24 @@ pub(super) async fn run(watch: &Watch) -> anyhow::Result<()> {
         peak_mb: Memory::peak(&lab)?,
     };
     finish(watch.json.as_deref(), &figures, &checks(&figures)?)
+}
+
+/// Waits until nothing was read of vCenter and no status was written for a while.
+async fn settled(lab: &Lab) -> anyhow::Result<()> {
+    let look = async {
+        let mut before = None;
+        loop {
+            let reads = lab.proxy().counts().of("RetrievePropertiesEx").calls;
+            let now = Some((reads, Writes::read(lab).await?.status));
+            if before == now {
+                return Ok(());
+            }
+            before = now;
+            tokio::time::sleep(QUIET).await;
+        }
+    };
+    let settled = tokio::time::timeout(PATIENCE, look).await;
+    settled.context("waiting until what follows the making is done")?
 }
 
 fn checks(figures: &Figures) -> anyhow::Result<Vec<Check>> {

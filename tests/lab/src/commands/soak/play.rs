@@ -223,7 +223,7 @@ impl Player {
     }
 
     /// Looks at the world right after the status claimed that all is well.
-    async fn judged(&self, judge: &mut Judge) -> anyhow::Result<()> {
+    async fn judged(&mut self, judge: &mut Judge) -> anyhow::Result<()> {
         let owner = self.owner.as_deref();
         let world = World::look(self.lab.vcenter().govc(), &self.strangers).await?;
         judge.none_of(Invariant::I1, "orphans", &world.orphans(owner));
@@ -232,24 +232,21 @@ impl Player {
         judge.must(Invariant::I10, running == claimed, || {
             format!("the status says {claimed}, and {running} are on")
         });
-        self.nobody_was_taken(judge);
+        self.nobody_was_taken(judge).await;
         eyes::touched(&self.lab, &self.strangers, &world, judge);
         self.kept_what_people_set(judge).await?;
         eyes::sessions(&self.lab, 1, judge).await?;
         eyes::calm(&self.lab, judge)
     }
 
-    fn nobody_was_taken(&self, judge: &mut Judge) {
-        let Sighting {
-            taken,
-            deleted,
-            looks,
-        } = self.watchman.seen();
+    async fn nobody_was_taken(&mut self, judge: &mut Judge) {
+        let Some(Sighting { taken, deleted }) = self.watchman.seen().await else {
+            return judge.violated(Invariant::I5, "nobody could look");
+        };
         let taken: Vec<_> = taken.into_iter().collect();
         judge.none_of(Invariant::I5, "bound Agents whose machine is gone", &taken);
         let deleted: Vec<_> = deleted.into_iter().collect();
         judge.none_of(Invariant::I5, "bound Agents that were deleted", &deleted);
-        judge.must(Invariant::I5, looks > 0, || "nobody could look".to_owned());
     }
 
     /// Labels all Agents, as a person would: again in each round, as those before may all be gone.

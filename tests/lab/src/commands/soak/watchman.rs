@@ -7,13 +7,17 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use kube::ResourceExt as _;
 use kube::api::{Api, DynamicObject, ListParams};
+use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
 use lab::agents::product_uuid;
 use lab::vcenter::{Govc, Machine};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// The time between two looks.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long a look may take to come off.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// By the names of Agents that are bound, whose Machine each of them is.
 type Bound = BTreeMap<String, String>;
@@ -25,13 +29,12 @@ pub(super) struct Sighting {
     pub(super) taken: BTreeSet<String>,
     /// Agents that were bound when they were deleted.
     pub(super) deleted: BTreeSet<String>,
-    /// How often a look at Agents and machines came off.
-    pub(super) looks: usize,
 }
 
 /// Tasks that look.
 pub(super) struct Watchman {
     seen: Arc<Mutex<Sighting>>,
+    looked: watch::Receiver<()>,
     tasks: [JoinHandle<()>; 2],
 }
 
@@ -40,16 +43,24 @@ pub(super) struct Watchman {
 impl Watchman {
     pub(super) fn start(agents: Api<DynamicObject>, govc: Govc) -> Self {
         let seen = Arc::default();
+        let (tell, looked) = watch::channel(());
+        let looks = look_again_and_again(agents.clone(), govc, Arc::clone(&seen), tell);
         let tasks = [
-            tokio::spawn(follow(agents.clone(), Arc::clone(&seen))),
-            tokio::spawn(look_again_and_again(agents, govc, Arc::clone(&seen))),
+            tokio::spawn(follow(agents, Arc::clone(&seen))),
+            tokio::spawn(looks),
         ];
-        Self { seen, tasks }
+        Self {
+            seen,
+            looked,
+            tasks,
+        }
     }
 
-    /// What was seen since the last time.
-    pub(super) fn seen(&self) -> Sighting {
-        std::mem::take(&mut *lock(&self.seen))
+    /// What was seen since the last time; `None` when nobody could look for a while.
+    pub(super) async fn seen(&mut self) -> Option<Sighting> {
+        let looked = tokio::time::timeout(PATIENCE, self.looked.changed()).await;
+        let seen = std::mem::take(&mut *lock(&self.seen));
+        matches!(looked, Ok(Ok(()))).then_some(seen)
     }
 }
 
@@ -68,9 +79,10 @@ fn lock(seen: &Mutex<Sighting>) -> MutexGuard<'_, Sighting> {
 
 /// Notes who is deleted while it is bound: looks from time to time would miss one that goes at once.
 async fn follow(agents: Api<DynamicObject>, seen: Arc<Mutex<Sighting>>) {
-    let mut changes = std::pin::pin!(watcher(agents, watcher::Config::default()));
+    // After an error it watches again, and where that fails at once, too, not without a pause.
+    let changes = watcher(agents, watcher::Config::default()).default_backoff();
+    let mut changes = std::pin::pin!(changes);
     while let Some(change) = changes.next().await {
-        // After an error it watches again by itself.
         if let Ok(Event::Delete(agent)) = change
             && machine_of(&agent).is_some()
         {
@@ -79,17 +91,21 @@ async fn follow(agents: Api<DynamicObject>, seen: Arc<Mutex<Sighting>>) {
     }
 }
 
-async fn look_again_and_again(agents: Api<DynamicObject>, govc: Govc, seen: Arc<Mutex<Sighting>>) {
+async fn look_again_and_again(
+    agents: Api<DynamicObject>,
+    govc: Govc,
+    seen: Arc<Mutex<Sighting>>,
+    tell: watch::Sender<()>,
+) {
     loop {
         if let (Some(before), Ok(machines), Some(after)) = (
             bound(&agents).await,
             govc.machines().await,
             bound(&agents).await,
         ) {
-            let mut seen = lock(&seen);
-            seen.looks += 1;
-            seen.taken
-                .extend(without_machine(&before, &machines, &after));
+            let taken = without_machine(&before, &machines, &after);
+            lock(&seen).taken.extend(taken);
+            tell.send_replace(());
         }
         tokio::time::sleep(LOOK).await;
     }
