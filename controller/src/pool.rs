@@ -1,11 +1,13 @@
 //! What is known of the node pool of one template. Pure.
 
+mod blind;
+
 use crate::{
     agents::identity::may_be_of,
     crd::{VMwareNodePoolTemplate, VmStatus},
     hub::Sought,
     kinds::{
-        Foreign, View, agent::Agent, agent_machine::AgentMachine, hosted_cluster::HostedCluster,
+        agent::Agent, agent_machine::AgentMachine, hosted_cluster::HostedCluster,
         infra_env::InfraEnv, machine::Machine, node_pool::NodePool,
     },
     wish::Mode,
@@ -13,7 +15,7 @@ use crate::{
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeSet, HashSet},
     sync::Arc,
 };
 
@@ -185,55 +187,6 @@ impl Pool {
         }
     }
 
-    /// Whether it is known which Agents are there for the machines of these entries. Where the hub does not
-    /// have the kind, there are none.
-    pub fn knows_agents_of(&self, entries: &BTreeMap<i32, VmStatus>) -> bool {
-        match &self.agents {
-            Sought::Found(_) | Sought::KindMissing => true,
-            Sought::Syncing | Sought::Unreadable(_) => false,
-            Sought::Absent => entries.values().all(|entry| entry.agent_name.is_empty()),
-        }
-    }
-
-    /// An object of Cluster API for the pool that cannot be read: whichever Agent it names, nobody knows.
-    pub fn garbled(&self) -> Option<String> {
-        let hosts = self.agent_machines.found().into_iter().flatten();
-        let machines = self.machines.found().into_iter().flatten();
-        let machine = || first_garbled(machines.map(Arc::as_ref));
-        first_garbled(hosts.map(Arc::as_ref)).or_else(machine)
-    }
-
-    /// An Agent where the pool's are that cannot be read: whose it is, only its name tells.
-    pub fn garbled_agent(&self) -> Option<String> {
-        let agents = self.agents.found().into_iter().flatten();
-        let here = |agent: &&Agent| self.places.agents.as_ref() == Some(&agent.meta.namespace);
-        first_garbled(agents.map(Arc::as_ref).filter(here))
-    }
-
-    /// Why it is not known who uses the machines of these entries, and what to do about it.
-    pub fn unseen(&self, entries: &BTreeMap<i32, VmStatus>) -> Option<String> {
-        const READ: &str = "Let the controller read them.";
-        let expected = entries.values().any(|entry| !entry.agent_name.is_empty());
-        let of_hosts = || match &self.agent_machines {
-            Sought::Syncing => Some("AgentMachines are being read. Wait.".to_owned()),
-            Sought::Unreadable(why) => Some(format!("{why}. {READ}")),
-            Sought::KindMissing | Sought::Absent | Sought::Found(_) => None,
-        };
-        let garbled = || {
-            let garbled = self.garbled().or_else(|| self.garbled_agent());
-            garbled.map(|it| format!("{it}. Correct or delete it."))
-        };
-        match &self.agents {
-            Sought::Syncing => Some("Agents are being read. Wait.".to_owned()),
-            Sought::Unreadable(why) => Some(format!("{why}. {READ}")),
-            Sought::KindMissing | Sought::Absent => expected.then(|| {
-                let gone = "Agents were there, and cannot be looked at";
-                format!("{gone}. Install assisted-service, or let the controller read them.")
-            }),
-            Sought::Found(_) => of_hosts().or_else(garbled),
-        }
-    }
-
     /// Names of the Agents that Cluster API wants to keep. A host that goes, or whose machine goes, has given
     /// up its Agent as soon as that says so itself.
     pub fn referred(&self) -> BTreeSet<String> {
@@ -245,19 +198,6 @@ impl Pool {
         };
         self.live().filter_map(name).collect()
     }
-}
-
-/// The first of these objects that cannot be read, and why.
-fn first_garbled<'a, S: Foreign>(mut objects: impl Iterator<Item = &'a View<S>>) -> Option<String> {
-    objects.find_map(|object| {
-        let (meta, why) = (&object.meta, object.malformed.as_ref()?);
-        Some(format!(
-            "{} {}/{}: {why}",
-            S::KIND,
-            meta.namespace,
-            meta.name
-        ))
-    })
 }
 
 /// What the name of an Agent follows in the id of its node.
