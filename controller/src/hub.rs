@@ -34,6 +34,7 @@ use kube::{
 };
 use shelf::{Contents, Key, Shelf};
 use std::{
+    collections::HashSet,
     fmt,
     sync::{Arc, OnceLock},
 };
@@ -167,7 +168,7 @@ impl Hub {
         };
         for rival in self.rivals(&me.namespace, &me.node_pool) {
             if rival.uid != me.uid {
-                self.wake(&rival);
+                self.wake(ObjectRef::new(&rival.name).within(&rival.namespace));
             }
         }
     }
@@ -225,10 +226,18 @@ impl Hub {
         members.collect()
     }
 
-    /// Wakes all templates of node pools.
+    /// All templates that anything here may concern: those of node pools, and those that were of one and whose
+    /// machines have Agents.
+    fn concerned(&self) -> Vec<Arc<VMwareNodePoolTemplate>> {
+        let mut templates = self.templates.get().map(Store::state).unwrap_or_default();
+        templates.retain(|it| Rival::of(it).is_some() || agents_of(it).next().is_some());
+        templates
+    }
+
+    /// Wakes all templates that anything here may concern.
     fn wake_all(&self) {
-        for member in self.members() {
-            self.wake(&member);
+        for template in self.concerned() {
+            self.wake(ObjectRef::from_obj(&*template));
         }
     }
 
@@ -237,26 +246,42 @@ impl Hub {
         if changed.is_empty() {
             return;
         }
-        for member in self.members() {
-            let (namespace, name) = (&member.namespace, &member.node_pool);
-            let node_pool = self.node_pools.lock().one(namespace, name);
-            let places = self.places(namespace, &node_pool);
-            let concerned = Concerned {
-                namespace,
-                node_pool: name,
-                places: &places,
-            };
-            if changed.iter().any(|key| concerned.by(kind, key)) {
-                self.wake(&member);
+        // An Agent that is known is followed wherever it is, and whatever became of its template.
+        let agents = changed.iter().filter(|_| kind == Kind::Agent);
+        let agents: HashSet<_> = agents.map(|(_, name)| name.as_str()).collect();
+        for template in self.concerned() {
+            let is_member =
+                || Rival::of(&template).is_some_and(|it| self.is_of(&it, kind, changed));
+            if agents_of(&template).any(|agent| agents.contains(agent)) || is_member() {
+                self.wake(ObjectRef::from_obj(&*template));
             }
         }
     }
 
-    fn wake(&self, member: &Rival) {
-        let reference = ObjectRef::new(&member.name).within(&member.namespace);
-        // Nobody listens any more at the end.
-        let _ = self.wake.send(reference);
+    /// Whether one of these objects of a kind is of the node pool of this template.
+    fn is_of(&self, member: &Rival, kind: Kind, changed: &[Key]) -> bool {
+        let (namespace, name) = (&member.namespace, &member.node_pool);
+        let node_pool = self.node_pools.lock().one(namespace, name);
+        let places = self.places(namespace, &node_pool);
+        let concerned = Concerned {
+            namespace,
+            node_pool: name,
+            places: &places,
+        };
+        changed.iter().any(|key| concerned.by(kind, key))
     }
+
+    fn wake(&self, template: ObjectRef<VMwareNodePoolTemplate>) {
+        // Nobody listens any more at the end.
+        let _ = self.wake.send(template);
+    }
+}
+
+/// Names of the Agents that the machines of a template are known to have.
+fn agents_of(template: &VMwareNodePoolTemplate) -> impl Iterator<Item = &str> {
+    let machines = template.status.iter().flat_map(|status| &status.vm_status);
+    let agents = machines.map(|machine| machine.agent_name.as_str());
+    agents.filter(|agent| !agent.is_empty())
 }
 
 impl fmt::Debug for Hub {

@@ -339,3 +339,73 @@ async fn other_node_pools_wake_nobody() {
     world.server.put("MODIFIED", &pool("workers", 4));
     world.until("four", asks_for(4)).await;
 }
+
+/// A hub with this template, and who is woken.
+fn hub_of(
+    change: &Value,
+    agent: &str,
+) -> (Hub, UnboundedReceiver<ObjectRef<VMwareNodePoolTemplate>>) {
+    let (wake, woken) = unbounded_channel();
+    let hub = Hub::new(wake);
+    hub.furnish();
+    let mut template = template(change);
+    let entry = crate::crd::VmStatus {
+        agent_name: agent.into(),
+        ..Default::default()
+    };
+    template.status.get_or_insert_default().vm_status = vec![entry];
+    let mut writer = Writer::default();
+    hub.templates(writer.as_reader());
+    writer.apply_watcher_event(&Event::Apply(template));
+    (hub, woken)
+}
+
+#[test]
+fn whoever_knows_an_agent_is_woken_by_it_wherever_it_is() {
+    let of_pool = json!({"testMode": false, "nodePoolRef": {"name": "workers"}});
+    let test = json!({});
+    let east = json!({
+        "apiVersion": "hypershift.openshift.io/v1beta1", "kind": "HostedCluster",
+        "metadata": {"name": "east", "namespace": "clusters"},
+        "spec": {"platform": {"type": "Agent", "agent": {"agentNamespace": "agents"}}},
+    });
+    for (why, change, known, namespace, name, wakes) in [
+        ("its own", &of_pool, "a", "agents", "a", true),
+        ("a new one of the pool", &of_pool, "a", "agents", "b", true),
+        ("its own elsewhere", &of_pool, "a", "elsewhere", "a", true),
+        (
+            "anybody's elsewhere",
+            &of_pool,
+            "a",
+            "elsewhere",
+            "b",
+            false,
+        ),
+        (
+            "its own from before test mode",
+            &test,
+            "a",
+            "agents",
+            "a",
+            true,
+        ),
+        ("anybody's in test mode", &test, "a", "agents", "b", false),
+        ("none in test mode", &test, "", "agents", "b", false),
+    ] {
+        let (hub, mut woken) = hub_of(change, known);
+        hub.shelve(&pool("workers", 1));
+        hub.shelve(&east);
+        hub.wake_for(Kind::Agent, &[(namespace.into(), name.into())]);
+        assert_eq!(woken.try_recv().is_ok(), wakes, "{why}");
+        assert!(woken.try_recv().is_err(), "{why}: once");
+    }
+}
+
+#[test]
+fn who_may_have_agents_is_woken_when_they_can_be_looked_at_again() {
+    for (known, wakes) in [("a", true), ("", false)] {
+        let (hub, mut woken) = hub_of(&json!({}), known);
+        hub.wake_all();
+        assert_eq!(woken.try_recv().is_ok(), wakes, "{known}");
+    }
+}
