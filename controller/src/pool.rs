@@ -32,7 +32,8 @@ pub struct Pool {
     pub machines: Sought<Vec<Arc<Machine>>>,
     /// The hosts of these machines, wanted or had.
     pub agent_machines: Sought<Vec<Arc<AgentMachine>>>,
-    /// All Agents of the hub. Only those where the pool's are may be set.
+    /// All Agents of the hub. Only those where the pool's are may be offered; the host in a machine that goes
+    /// is withdrawn wherever it is.
     pub agents: Sought<Vec<Arc<Agent>>>,
     /// An older template of the same node pool.
     pub elder: Option<String>,

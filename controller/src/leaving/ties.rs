@@ -5,8 +5,8 @@ use super::{
     release::{AgentView, Health, Sighting, Standing, standing},
 };
 use crate::{
-    agents::identity::Matches,
-    crd::{AGENT_FINALIZER, VmStatus},
+    agents::identity::{Doubt, Matches},
+    crd::{AGENT_FINALIZER, MANAGED_BY_LABEL, VmStatus},
     hub::Sought,
     kinds::agent::{AGENT_MACHINE_REF, Agent},
     pool::Pool,
@@ -37,6 +37,7 @@ pub(crate) struct Ties {
 impl Ties {
     /// What is known of the machines of these entries.
     pub(crate) fn of(
+        template: &str,
         pool: &Pool,
         entries: &BTreeMap<i32, VmStatus>,
         matches: &Matches,
@@ -52,13 +53,17 @@ impl Ties {
             // Any Agent may be the one that it names.
             (Sought::Found(_), _) => pool.garbled().is_some(),
         };
-        let index = Index::of(pool.agents.found().map_or(&[], Vec::as_slice));
+        let claims = claims(entries, pool.agents.found().map_or(&[], Vec::as_slice));
         let agent = |(slot, entry): (&i32, &VmStatus)| {
-            let same = matches.same.get(slot);
-            let agent = AgentView::of(same.or_else(|| index.find(entry))?);
-            // One that only claims to be the machine's counts where that saves the machine.
-            let counts = same.is_some() || agent.held || agent.is_tied();
-            counts.then_some((*slot, agent))
+            let case = Case {
+                template,
+                here: pool.places.agents.as_deref(),
+                entry,
+                same: matches.same.get(slot),
+                doubt: matches.doubtful.get(slot),
+            };
+            let claims = claims.get(slot).map_or(&[][..], Vec::as_slice);
+            Some((*slot, case.counting(claims)?))
         };
         Self {
             blind,
@@ -101,38 +106,114 @@ impl Ties {
     }
 }
 
-/// Agents by what sets them apart.
-struct Index<'a> {
-    names: HashMap<&'a str, &'a Arc<Agent>>,
-    serials: HashMap<String, &'a Arc<Agent>>,
+/// What speaks for an Agent's being the host in one machine.
+struct Case<'a> {
+    /// The template of the machine.
+    template: &'a str,
+    /// Where the Agents of the pool are.
+    here: Option<&'a str>,
+    entry: &'a VmStatus,
+    /// The one that is the host.
+    same: Option<&'a Arc<Agent>>,
+    /// One that cannot be believed.
+    doubt: Option<&'a Doubt>,
+}
+
+// === impl Case ===
+
+impl Case<'_> {
+    /// The one that counts of those that may be the host. One that is tied saves the machine, whatever else it
+    /// says; of the others only one that we may withdraw.
+    fn counting(&self, claims: &[&Arc<Agent>]) -> Option<AgentView> {
+        let all = self.same.into_iter().chain(claims.iter().copied());
+        let judged = all.map(|agent| {
+            let ours = self.is_ours(agent);
+            let mut view = AgentView::of(agent);
+            // What is not ours is not let go by us either.
+            view.held &= ours;
+            let elsewhere = self.here.is_some_and(|here| here != view.namespace);
+            let unknown = view.name != self.entry.agent_name;
+            let rank = (
+                !view.is_tied(),
+                !ours,
+                !self.is_same(agent),
+                elsewhere,
+                unknown,
+            );
+            (rank, view)
+        });
+        let counting = judged.filter(|((free, others, ..), _)| !free || !others);
+        counting.min_by_key(|(rank, _)| *rank).map(|(_, view)| view)
+    }
+
+    /// Whether it is ours to withdraw when the machine goes: it is the host, wherever it is, or was when we set
+    /// it, and no other template has marked it as its own.
+    fn is_ours(&self, agent: &Arc<Agent>) -> bool {
+        let marked = agent.meta.labels.get(MANAGED_BY_LABEL);
+        let marked = marked.filter(|template| !template.is_empty());
+        let by_us = marked.is_some_and(|template| template == self.template);
+        let contradicts = self
+            .doubt
+            .is_some_and(|doubt| doubt.agent == agent.meta.name && !doubt.contradicted.is_empty());
+        let was_known = agent.meta.name == self.entry.agent_name;
+        let was_set = is_held(agent) && (was_known || (by_us && !contradicts));
+        (marked.is_none() || by_us) && (self.is_same(agent) || was_set)
+    }
+
+    fn is_same(&self, agent: &Arc<Agent>) -> bool {
+        self.same.is_some_and(|same| Arc::ptr_eq(same, agent))
+    }
+}
+
+/// The Agents that may be the host in each machine, by any one thing that they tell.
+fn claims<'a>(
+    entries: &BTreeMap<i32, VmStatus>,
+    agents: &'a [Arc<Agent>],
+) -> BTreeMap<i32, Vec<&'a Arc<Agent>>> {
+    let index = Index::of(entries);
+    let mut claims: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for agent in agents {
+        for slot in index.slots(agent) {
+            claims.entry(slot).or_default().push(agent);
+        }
+    }
+    claims
+}
+
+/// Machines by what their Agents may tell.
+#[derive(Default)]
+struct Index {
+    names: HashMap<String, Vec<i32>>,
+    serials: HashMap<String, Vec<i32>>,
 }
 
 // === impl Index ===
 
-impl<'a> Index<'a> {
-    fn of(agents: &'a [Arc<Agent>]) -> Self {
-        let serial =
-            |agent: &Arc<Agent>| plain(&agent.status.inventory.system_vendor.serial_number);
-        let serials = agents.iter().map(|agent| (serial(agent), agent));
-        let names = agents.iter().map(|agent| (&*agent.meta.name, agent));
-        Self {
-            names: names.filter(|(name, _)| !name.is_empty()).collect(),
-            serials: serials.filter(|(serial, _)| !serial.is_empty()).collect(),
+impl Index {
+    fn of(entries: &BTreeMap<i32, VmStatus>) -> Self {
+        let mut index = Self::default();
+        let note = |map: &mut HashMap<_, Vec<_>>, key: String, slot| {
+            if !key.is_empty() {
+                map.entry(key).or_default().push(slot);
+            }
+        };
+        for (slot, entry) in entries {
+            note(&mut index.serials, plain(&entry.serial_number), *slot);
+            // Whether a guest prints the first groups of its UUID swapped depends on its hardware version.
+            let swapped = Uuid::parse_str(&entry.uuid).map(|it| Uuid::from_bytes(it.to_bytes_le()));
+            let swapped = swapped.map(|it| it.to_string()).unwrap_or_default();
+            for name in [entry.agent_name.clone(), entry.uuid.clone(), swapped] {
+                note(&mut index.names, name, *slot);
+            }
         }
+        index
     }
 
-    fn find(&self, entry: &VmStatus) -> Option<&'a Arc<Agent>> {
-        let by_name = |name: &String| self.names.get(name.as_str());
-        let by_serial = || self.serials.get(&plain(&entry.serial_number));
-        let known = by_name(&entry.agent_name).or_else(by_serial);
-        // Whether a guest prints the first groups of its UUID swapped depends on its hardware version.
-        let swapped = || {
-            let uuid = Uuid::parse_str(&entry.uuid).ok()?;
-            self.names
-                .get(&*Uuid::from_bytes(uuid.to_bytes_le()).to_string())
-        };
-        let known = known.or_else(|| by_name(&entry.uuid));
-        known.or_else(swapped).copied()
+    /// Slots of the machines that something of `agent` points to.
+    fn slots(&self, agent: &Agent) -> BTreeSet<i32> {
+        let serial = plain(&agent.status.inventory.system_vendor.serial_number);
+        let found = [self.names.get(&agent.meta.name), self.serials.get(&serial)];
+        found.into_iter().flatten().flatten().copied().collect()
     }
 }
 
@@ -140,6 +221,11 @@ impl<'a> Index<'a> {
 fn plain(serial: &str) -> String {
     let digits = serial.chars().filter(char::is_ascii_alphanumeric);
     digits.collect::<String>().to_lowercase()
+}
+
+/// Our finalizer holds it.
+fn is_held(agent: &Agent) -> bool {
+    agent.meta.finalizers.iter().any(|it| it == AGENT_FINALIZER)
 }
 
 // === impl AgentView ===
@@ -155,7 +241,7 @@ impl AgentView {
             reserved_by: agent.meta.labels.get(AGENT_MACHINE_REF).cloned(),
             unreadable: agent.malformed.is_some(),
             leaving: agent.meta.deleting,
-            held: agent.meta.finalizers.iter().any(|it| it == AGENT_FINALIZER),
+            held: is_held(agent),
             health: Health::of(&agent.status.debug_info.state),
         }
     }
@@ -164,7 +250,7 @@ impl AgentView {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::leaving::release::tests::agent;
+    use crate::{agents::identity::Trait, leaving::release::tests::agent};
 
     fn entry(agent_name: &str) -> VmStatus {
         VmStatus {
@@ -186,7 +272,35 @@ mod tests {
 
     fn ties(pool: &Pool, known: &str) -> Ties {
         let entries = BTreeMap::from([(1, entry(known))]);
-        Ties::of(pool, &entries, &Matches::default(), &BTreeMap::new())
+        Ties::of(
+            "pool",
+            pool,
+            &entries,
+            &Matches::default(),
+            &BTreeMap::new(),
+        )
+    }
+
+    /// The Agent `known` of the machine, free and held by us, with this mark of a template.
+    fn held(template: &str) -> Agent {
+        let mut agent = Agent::default();
+        agent.meta.name = "known".into();
+        agent.meta.namespace = "agents".into();
+        agent.meta.finalizers = vec![AGENT_FINALIZER.into()];
+        let mark = (MANAGED_BY_LABEL.to_owned(), template.to_owned());
+        agent.meta.labels = [mark].into();
+        agent.status.inventory.system_vendor.serial_number = entry("").serial_number;
+        agent
+    }
+
+    fn tied(mut agent: Agent) -> Agent {
+        agent.spec.cluster_deployment_name.get_or_insert_default();
+        agent
+    }
+
+    fn within(namespace: &str, mut agent: Agent) -> Agent {
+        agent.meta.namespace = namespace.into();
+        agent
     }
 
     #[test]
@@ -195,6 +309,7 @@ mod tests {
             let mut agent = Agent::default();
             agent.meta.name = name.into();
             agent.meta.finalizers = vec![AGENT_FINALIZER.into()];
+            agent.meta.labels = [(MANAGED_BY_LABEL.to_owned(), "pool".to_owned())].into();
             agent.status.inventory.system_vendor.serial_number = serial.into();
             Sought::Found(vec![Arc::new(agent)])
         };
@@ -211,6 +326,74 @@ mod tests {
         ] {
             let ties = ties(&pool(agents.clone()), known);
             assert_eq!(ties.agents.contains_key(&1), found, "{agents:?}");
+        }
+    }
+
+    #[test]
+    fn an_agent_that_is_not_ours_may_save_a_machine_and_is_never_withdrawn() {
+        let (contradicts, agrees) = (vec![Trait::Mac], vec![]);
+        for (why, known, template, contradicted, ours) in [
+            ("it is what it was", "known", "pool", &agrees, true),
+            ("its mark was taken off", "known", "", &agrees, true),
+            ("it has a new address", "known", "pool", &contradicts, true),
+            ("only its mark is known", "", "pool", &agrees, true),
+            ("it has another address", "", "pool", &contradicts, false),
+            ("nothing of it is known", "", "", &agrees, false),
+            ("it is another template's", "known", "other", &agrees, false),
+        ] {
+            let doubt = Doubt {
+                agent: "known".into(),
+                contradicted: contradicted.clone(),
+            };
+            let matches = Matches {
+                doubtful: [(1, doubt)].into(),
+                ..Matches::default()
+            };
+            let seen = |agent: Agent| {
+                let pool = pool(Sought::Found(vec![Arc::new(agent)]));
+                let entries = BTreeMap::from([(1, entry(known))]);
+                let mut ties = Ties::of("pool", &pool, &entries, &matches, &BTreeMap::new());
+                ties.agents.remove(&1)
+            };
+            assert_eq!(seen(held(template)).is_some(), ours, "{why}");
+            let tied = seen(tied(held(template))).unwrap();
+            assert_eq!((tied.is_tied(), tied.held), (true, ours), "{why}");
+        }
+    }
+
+    #[test]
+    fn the_host_is_ours_wherever_it_is_unless_another_template_has_marked_it() {
+        for (template, ours) in [("", true), ("pool", true), ("other", false)] {
+            let mut agent = within("elsewhere", held(template));
+            agent.meta.finalizers.clear();
+            let agent = Arc::new(agent);
+            let matches = Matches {
+                same: [(1, agent.clone())].into(),
+                ..Matches::default()
+            };
+            let pool = pool(Sought::Found(vec![agent]));
+            let entries = BTreeMap::from([(1, entry(""))]);
+            let ties = Ties::of("pool", &pool, &entries, &matches, &BTreeMap::new());
+            assert_eq!(ties.agents.contains_key(&1), ours, "{template}");
+        }
+    }
+
+    #[test]
+    fn of_two_of_one_name_the_one_that_is_tied_counts_and_else_the_one_of_the_pool() {
+        let of = |first: Agent, second: Agent| {
+            let mut pool = pool(Sought::Found(vec![Arc::new(first), Arc::new(second)]));
+            pool.places.agents = Some("agents".into());
+            let mut ties = ties(&pool, "known");
+            ties.agents.remove(&1).unwrap().namespace
+        };
+        let stale = || within("aaa", held("pool"));
+        for (why, first, second, counts) in [
+            ("both are free", stale(), held("pool"), "agents"),
+            ("the other order", held("pool"), stale(), "agents"),
+            ("one is tied", stale(), tied(held("pool")), "agents"),
+            ("the other is tied", tied(stale()), held("pool"), "aaa"),
+        ] {
+            assert_eq!(of(first, second), counts, "{why}");
         }
     }
 

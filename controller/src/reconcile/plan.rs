@@ -124,7 +124,9 @@ pub(super) fn plan(seen: &Seen<'_>) -> Plan {
     }
     let hosts = hosts(seen, &record);
     record.meet(&hosts.matches);
-    let ties = Ties::of(seen.pool, &record.entries, &hosts.matches, seen.looks);
+    let template = &seen.wish.owner.name;
+    let (entries, matches) = (&record.entries, &hosts.matches);
+    let ties = Ties::of(template, seen.pool, entries, matches, seen.looks);
     if let Some(view) = view {
         record.bury(view, |slot, entry| ties.outlives(slot, entry));
         record.forget_gone(view);
