@@ -37,6 +37,11 @@ pub(crate) fn key(slot: i32) -> MachineKey {
     }
 }
 
+/// The MAC address of the machine of this slot.
+pub(crate) fn mac(slot: i32) -> String {
+    format!("00:50:56:00:{:02x}:{:02x}", slot / 256, slot % 256)
+}
+
 /// A machine of the owner `owner` in this state.
 pub(crate) fn machine(slot: i32, state: State) -> Machine {
     let key = key(slot);
@@ -46,7 +51,7 @@ pub(crate) fn machine(slot: i32, state: State) -> Machine {
         instance_uuid: key.instance_uuid().to_string(),
         bios_uuid: key.bios_uuid().to_string(),
         serial_number: serial_number(key.bios_uuid()),
-        mac_addresses: Vec::new(),
+        mac_addresses: vec![mac(slot)],
         moref: if made {
             format!("vm-{slot}")
         } else {

@@ -82,6 +82,7 @@ impl Stage {
             "debugInfo": {"state": "known-unbound"},
             "inventory": {
                 "systemVendor": {"serialNumber": serial, "virtual": true},
+                "interfaces": self.interfaces(name).await,
                 "disks": [{"id": "/dev/disk/by-id/wwn-1", "hctl": "0:0:0:0",
                            "installationEligibility": {"eligible": true}}],
             },
@@ -89,6 +90,16 @@ impl Stage {
         let by = PatchParams::default();
         let patch = Patch::Merge(&status);
         agents.patch_status(name, &by, &patch).await.unwrap();
+    }
+
+    /// The network cards of the machine whose host has this name; none, if there is none.
+    async fn interfaces(&self, name: &str) -> Vec<Value> {
+        let guests = self.hub.lab.vcenter().guests().await.unwrap();
+        let mut guests = guests.iter();
+        let guest = guests.find(|it| product_uuid(it["uuid"].as_str().unwrap()) == name);
+        let macs = guest.and_then(|it| it["macs"].as_array());
+        let macs = macs.into_iter().flatten();
+        macs.map(|mac| json!({"macAddress": mac})).collect()
     }
 
     /// The Agent once it looks so.

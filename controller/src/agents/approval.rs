@@ -20,6 +20,11 @@ pub(crate) const VERSION: &str = "v1beta1";
 /// Longest name of a host.
 const LONGEST: usize = 63;
 
+/// Why an Agent is offered to nobody.
+const UNPROVED: &str = "it tells no MAC address of the machine, so that it may be another host";
+/// Why one is not approved any more.
+const TAKEN_BACK: &str = "somebody took its approval back";
+
 /// What a template wants of the Agents of its machines.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Wish<'a> {
@@ -40,6 +45,8 @@ pub(crate) struct Host<'a> {
     pub(crate) name: &'a str,
     /// It belonged to a cluster before.
     pub(crate) was_bound: bool,
+    /// The Agent tells one of its MAC addresses.
+    pub(crate) proved: bool,
 }
 
 /// What is to be applied to an Agent.
@@ -70,6 +77,13 @@ pub(crate) fn decide(agent: &Arc<Agent>, host: Host<'_>, wish: &Wish<'_>) -> Dec
     if !settled || is_released(agent, host.was_bound) {
         return Decision::default();
     }
+    // Whoever has the ISO can register under a name, UUID and serial number that can be worked out.
+    if !host.proved && !is_accepted(agent) {
+        return Decision {
+            change: None,
+            problems: vec![UNPROVED.into()],
+        };
+    }
     let ours = agent.meta.ours.clone().unwrap_or_default();
     let of_others = |(key, _): &(&String, &String)| !ours.labels.contains(*key);
     let others = agent.meta.labels.iter().filter(of_others);
@@ -80,8 +94,9 @@ pub(crate) fn decide(agent: &Arc<Agent>, host: Host<'_>, wish: &Wish<'_>) -> Dec
         mut problems,
     } = labels::wanted(&all_labels(wish, bound), wish.selector, &others);
     let spec = spec(agent, host);
-    if !approves(agent) {
-        problems.push("somebody took its approval back".into());
+    if !approves(agent, host) {
+        let why = if host.proved { TAKEN_BACK } else { UNPROVED };
+        problems.push(why.into());
     }
     let differs = labels_differ(agent, &labels, &ours.labels)
         || !agent.meta.finalizers.iter().any(|it| it == AGENT_FINALIZER)
@@ -124,10 +139,17 @@ fn all_labels(wish: &Wish<'_>, bound: bool) -> Labels {
     all
 }
 
-/// Approval is given once: one that somebody took back stays taken.
-fn approves(agent: &Agent) -> bool {
+/// It was found to be the host before, or a cluster has it already: addresses that cannot be seen for a while
+/// take nothing away.
+fn is_accepted(agent: &Agent) -> bool {
     let ours = agent.meta.ours.as_ref();
-    agent.spec.approved || ours.is_none_or(|ours| ours.approval)
+    agent.is_bound() || (agent.spec.approved && ours.is_some_and(|ours| ours.approval))
+}
+
+/// Approval is given once: one that somebody took back stays taken.
+fn approves(agent: &Agent, host: Host<'_>) -> bool {
+    let ours = agent.meta.ours.as_ref();
+    agent.spec.approved || (host.proved && ours.is_none_or(|ours| ours.approval))
 }
 
 /// The part of the spec that we set. What a user has set is left out of it, and so stays as it is.
@@ -153,7 +175,7 @@ fn spec(agent: &Agent, host: Host<'_>) -> Map<String, Value> {
         }
         _ => {}
     }
-    if approves(agent) {
+    if approves(agent, host) {
         spec.insert("approved".into(), true.into());
     }
     spec
@@ -222,6 +244,7 @@ mod tests {
     const HOST: Host<'_> = Host {
         name: "pool-n01",
         was_bound: false,
+        proved: true,
     };
 
     fn labels_of(key: &str, value: &str) -> Labels {
@@ -333,6 +356,35 @@ mod tests {
         let decision = decided(&agent, HOST);
         assert_eq!(decision.change, None);
         assert_eq!(decision.problems, ["somebody took its approval back"]);
+    }
+
+    #[test]
+    fn who_does_not_prove_to_be_the_host_is_offered_to_nobody_and_that_is_told() {
+        let unproved = Host {
+            proved: false,
+            ..HOST
+        };
+        let mut by_others = host();
+        by_others.spec.approved = true;
+        let mut withdrawn = applied(host(), &change(&host()).unwrap());
+        withdrawn.spec.approved = false;
+        for (why, agent) in [
+            ("new", host()),
+            ("approved by others", by_others),
+            ("withdrawn by us", withdrawn),
+        ] {
+            let decision = decided(&agent, unproved);
+            assert_eq!(
+                (decision.change, &*decision.problems),
+                (None, &[UNPROVED.to_owned()][..]),
+                "{why}"
+            );
+        }
+        // What was offered before stays so, and a node is kept like any other, but not approved for that.
+        let offered = applied(host(), &change(&host()).unwrap());
+        assert_eq!(decided(&offered, unproved), Decision::default());
+        let change = decided(&bound(host()), unproved).change.unwrap();
+        assert!(change.labels.contains_key(BINDING_LABEL) && !change.spec.contains_key("approved"));
     }
 
     #[test]

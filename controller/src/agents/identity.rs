@@ -72,8 +72,12 @@ pub(crate) struct Doubt {
     pub(crate) contradicted: Vec<Trait>,
 }
 
-/// Finds the Agent of each machine.
-pub(crate) fn matches(machines: &BTreeMap<i32, Identity>, agents: &[Arc<Agent>]) -> Matches {
+/// Finds the Agent of each machine. `here` is the namespace that they are expected in, if it is known.
+pub(crate) fn matches(
+    machines: &BTreeMap<i32, Identity>,
+    agents: &[Arc<Agent>],
+    here: Option<&str>,
+) -> Matches {
     let index = Index::of(machines);
     let mut claims: BTreeMap<i32, Vec<&Arc<Agent>>> = BTreeMap::new();
     let mut found = Matches::default();
@@ -93,7 +97,7 @@ pub(crate) fn matches(machines: &BTreeMap<i32, Identity>, agents: &[Arc<Agent>])
         }
     }
     for (slot, claims) in claims {
-        match chosen(&machines[&slot], &claims) {
+        match chosen(&machines[&slot], &claims, here) {
             Ok(agent) => drop(found.same.insert(slot, agent.clone())),
             Err(doubt) => drop(found.doubtful.insert(slot, doubt)),
         }
@@ -106,7 +110,7 @@ pub(crate) fn relation(machine: &Identity, agent: &Agent) -> Relation {
     let told = [
         (Trait::Serial, serial_agrees(machine, agent)),
         (Trait::Name, name_agrees(machine, agent)),
-        (Trait::Mac, mac_agrees(machine, agent)),
+        (Trait::Mac, mac_agrees(&machine.macs, agent)),
     ];
     let of = |wanted| {
         let told = told
@@ -121,6 +125,12 @@ pub(crate) fn relation(machine: &Identity, agent: &Agent) -> Relation {
     }
 }
 
+/// Whether the host tells an address of the machine, which has these. vCenter gives them out when the machine
+/// is made; UUID, name and serial number can be worked out before.
+pub(crate) fn is_proved(macs: &[String], agent: &Agent) -> bool {
+    mac_agrees(macs, agent) == Some(true)
+}
+
 /// Whether `agent` may be the host in the machine of `entry`: any one thing that it tells is enough.
 pub(crate) fn may_be_of(entry: &VmStatus, agent: &Agent) -> bool {
     let known = !agent.meta.name.is_empty() && agent.meta.name == entry.agent_name;
@@ -131,14 +141,19 @@ pub(crate) fn may_be_of(entry: &VmStatus, agent: &Agent) -> bool {
     known || machine.is_ok_and(|machine| relation(&machine, agent) != Relation::Stranger)
 }
 
-/// The one of several Agents that all are the machine's: one host registers under one name, so that the
-/// others are left over, or false.
-fn chosen<'a>(machine: &Identity, claims: &[&'a Arc<Agent>]) -> Result<&'a Arc<Agent>, Doubt> {
-    let known = |agent: &&&Arc<Agent>| agent.meta.name == machine.agent_name;
-    match (claims, claims.iter().find(known)) {
-        ([only], _) => Ok(*only),
-        (_, Some(known)) => Ok(*known),
-        (several, None) => Err(Doubt {
+/// The one of several Agents that all are the machine's: one host registers under one name in one
+/// namespace, so that the others are left over, or false.
+fn chosen<'a>(
+    machine: &Identity,
+    claims: &[&'a Arc<Agent>],
+    here: Option<&str>,
+) -> Result<&'a Arc<Agent>, Doubt> {
+    let is_here = |agent: &Agent| here == Some(&*agent.meta.namespace);
+    let is_known = |agent: &Agent| agent.meta.name == machine.agent_name;
+    let claims = narrowed(narrowed(claims.to_vec(), is_here), is_known);
+    match claims[..] {
+        [only] => Ok(only),
+        ref several => Err(Doubt {
             agent: several
                 .first()
                 .map(|agent| agent.meta.name.clone())
@@ -146,6 +161,12 @@ fn chosen<'a>(machine: &Identity, claims: &[&'a Arc<Agent>]) -> Result<&'a Arc<A
             contradicted: Vec::new(),
         }),
     }
+}
+
+/// Those of which this holds; all, where it holds of none.
+fn narrowed(claims: Vec<&Arc<Agent>>, holds: impl Fn(&Agent) -> bool) -> Vec<&Arc<Agent>> {
+    let left: Vec<_> = claims.iter().copied().filter(|it| holds(it)).collect();
+    if left.is_empty() { claims } else { left }
 }
 
 fn serial_agrees(machine: &Identity, agent: &Agent) -> Option<bool> {
@@ -159,9 +180,9 @@ fn name_agrees(machine: &Identity, agent: &Agent) -> Option<bool> {
     Some(name == machine.bios_uuid || swapped(name) == machine.bios_uuid)
 }
 
-fn mac_agrees(machine: &Identity, agent: &Agent) -> Option<bool> {
+fn mac_agrees(known: &[String], agent: &Agent) -> Option<bool> {
     let told = macs(agent);
-    let known: BTreeSet<_> = machine.macs.iter().map(|mac| normalised(mac)).collect();
+    let known: BTreeSet<_> = known.iter().map(|mac| normalised(mac)).collect();
     let both = !told.is_empty() && !known.is_empty();
     both.then(|| !told.is_disjoint(&known))
 }
@@ -393,7 +414,7 @@ mod tests {
         let of = |slot: i32| agent(&machines[&slot].bios_uuid.to_string(), "", "");
         let stranger = agent(OTHER, "", "");
         let agents = shared(vec![of(3), stranger, of(1)]);
-        let found = matches(&machines, &agents);
+        let found = matches(&machines, &agents, None);
         let slots: Vec<_> = found.same.keys().copied().collect();
         assert_eq!((slots, found.doubtful.len()), (vec![1, 3], 0));
     }
@@ -407,7 +428,7 @@ mod tests {
             &serial,
             "",
         )]);
-        let found = matches(&machines, &agents);
+        let found = matches(&machines, &agents, None);
         assert!(found.same.is_empty());
         let contradicted: Vec<_> = found
             .doubtful
@@ -423,15 +444,59 @@ mod tests {
         let names = [uuid.to_string(), swapped(uuid).to_string()];
         let agents = shared(names.iter().map(|name| agent(name, "", "")).collect());
         let mut machines = BTreeMap::from([(1, identity(1))]);
-        let found = matches(&machines, &agents);
+        let found = matches(&machines, &agents, None);
         assert_eq!((found.same.len(), found.doubtful.len()), (0, 1));
         machines
             .get_mut(&1)
             .unwrap()
             .agent_name
             .clone_from(&names[1]);
-        let found = matches(&machines, &agents);
+        let found = matches(&machines, &agents, None);
         assert_eq!(found.same[&1].meta.name, names[1]);
         assert!(found.doubtful.is_empty());
+    }
+    #[test]
+    fn of_two_of_one_name_the_one_where_the_pools_agents_are_is_believed() {
+        let uuid = identity(1).bios_uuid.to_string();
+        let within = |namespace: &str| {
+            let mut agent = agent(&uuid, "", "");
+            agent.meta.namespace = namespace.into();
+            agent
+        };
+        let agents = shared(vec![within("aaa"), within("agents"), within("zzz")]);
+        for known in ["", &*uuid] {
+            let machine = Identity {
+                agent_name: known.into(),
+                ..identity(1)
+            };
+            let machines = BTreeMap::from([(1, machine)]);
+            let found = matches(&machines, &agents, Some("agents"));
+            assert_eq!(found.same[&1].meta.namespace, "agents");
+            assert!(found.doubtful.is_empty());
+            for here in [None, Some("elsewhere")] {
+                let found = matches(&machines, &agents, here);
+                assert_eq!((found.same.len(), found.doubtful.len()), (0, 1), "{here:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_an_address_of_the_machine_proves_that_an_agent_is_its_host() {
+        let known = [
+            "00:50:56:aa:bb:01".to_owned(),
+            "00:50:56:aa:bb:02".to_owned(),
+        ];
+        for (why, known, told, proved) in [
+            ("the same", &known[..], "00:50:56:AA:BB:02", true),
+            ("another", &known, OTHER_MAC, false),
+            ("none is told", &known, "", false),
+            ("none is known", &[], MAC, false),
+        ] {
+            assert_eq!(
+                is_proved(known, &agent(UUID, &serial(UUID), told)),
+                proved,
+                "{why}"
+            );
+        }
     }
 }

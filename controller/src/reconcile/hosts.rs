@@ -57,7 +57,11 @@ pub(super) fn hosts(seen: &Seen<'_>, record: &Record) -> Hosts {
         Sought::Absent => blind("it is not known where they are. See NodePoolFound."),
         Sought::Found(agents) => Hosts {
             sight: Sight::Clear,
-            matches: identity::matches(&record.identities(&seen.sight.owner), agents),
+            matches: identity::matches(
+                &record.identities(&seen.sight.owner),
+                agents,
+                seen.pool.places.agents.as_deref(),
+            ),
             decisions: BTreeMap::new(),
         },
     }
@@ -81,6 +85,7 @@ pub(super) fn decisions(
         let host = Host {
             name: &entry.name,
             was_bound: entry.was_bound,
+            proved: identity::is_proved(&machine.mac_addresses, agent),
         };
         (ours && here && entry.phase != DELETING && entry.leaving.is_empty())
             .then(|| (*slot, approval::decide(agent, host, &wish)))

@@ -120,6 +120,12 @@ impl Vcenter {
             .map(drop)
     }
 
+    /// Its machines as what runs in them finds them: `uuid`, `macs` and more of each.
+    pub async fn guests(&self) -> Result<Vec<Value>> {
+        let guests = ask(self.listening.control, Method::GET, "/guests", &Value::Null);
+        Ok(guests.await?.as_array().cloned().unwrap_or_default())
+    }
+
     /// Who is logged in: `user`, `userAgent` and `calls` of each session.
     pub async fn sessions(&self) -> Result<Vec<Value>> {
         let sessions = ask(

@@ -206,6 +206,33 @@ fn a_contradicting_agent_is_reported_at_the_machine_and_not_set() {
 }
 
 #[test]
+fn an_agent_that_tells_no_address_of_the_machine_is_not_set_until_one_is_known() {
+    let mut world = registered();
+    let macs = std::mem::take(&mut world.machine(1).mac_addresses);
+    assert_eq!(set(&world), Vec::<i32>::new());
+    let (phase, message) = told(&world);
+    assert_eq!(phase, "Known");
+    assert!(
+        message.starts_with("AgentUnfit: it tells no MAC address"),
+        "{message}"
+    );
+    world.machine(1).mac_addresses = macs;
+    assert_eq!(set(&world), [1]);
+}
+
+#[test]
+fn a_namesake_elsewhere_hides_no_agent() {
+    let mut world = world(&[1]);
+    let real = agent(&mut world, 1, "known-unbound");
+    let mut stale = real.clone();
+    stale.meta.namespace = "aaa".into();
+    let world = with(world, vec![stale, real]);
+    let plan = planned(&world);
+    assert_eq!(plan.agents.len(), 1);
+    assert_eq!(plan.agents[0].1.agent.meta.namespace, "agents");
+}
+
+#[test]
 fn what_cannot_be_set_right_by_labels_is_told() {
     let mut world = world(&[1]);
     world.wish.agent_labels.insert("zone".into(), "a".into());

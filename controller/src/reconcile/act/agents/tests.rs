@@ -89,6 +89,7 @@ async fn set(server: Arc<Mutex<Server>>) -> (Value, usize) {
     let host = Host {
         name: "pool-n01",
         was_bound: false,
+        proved: true,
     };
     let decision = decide(&Arc::new(Agent::of(told)), host, &wish);
     let service = {
