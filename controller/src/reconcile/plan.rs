@@ -156,6 +156,8 @@ pub(super) fn plan(seen: &Seen<'_>) -> Plan {
         plan.assign(seen);
         plan.ask_again(seen);
         plan.welcome(seen);
+    } else {
+        plan.suspend(seen);
     }
     plan
 }
