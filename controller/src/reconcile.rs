@@ -165,7 +165,8 @@ impl<D: Driver> Work<'_, D> {
             let seen = self.seen(&sight, &pool, &recorded, memory);
             let first = plan(&seen);
             let differs = first.record.next_slot != recorded.next_slot
-                || first.record.leaves_more_than(&recorded);
+                || first.record.leaves_more_than(&recorded)
+                || first.adopts_more_than(&recorded, self.wish.adopt);
             let record = differs.then(|| report::record_only(&seen, &first));
             (first, record, seen.demand.desired)
         };

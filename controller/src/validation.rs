@@ -5,14 +5,21 @@
 
 mod cel;
 pub mod policy;
+mod text;
 
-use crate::crd::{MAX_REPLICAS, VMwareNodePoolTemplateSpec};
+use crate::{
+    agents::labels::{is_key, is_value},
+    crd::{MAX_REPLICAS, VMwareNodePoolTemplateSpec},
+    kinds::agent::AGENT_MACHINE_REF,
+};
 use serde_json::Value;
 
 /// Longest prefix of a name: vSphere takes 80 characters, and `-n` with the slot must follow.
 const PREFIX: usize = 67;
 /// Keys of `extraConfig` that the driver refuses.
 const KEPT_KEYS: &[&str] = &["hcp-vsphere.", "guestinfo.vmware-hcp.template"];
+/// Labels of an Agent by which Cluster API says that it has taken it.
+const CLAIMED_LABELS: &[&str] = &[AGENT_MACHINE_REF];
 
 /// One demand on a field of the spec. A field that is absent or null fulfils all but `Needed…`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +43,8 @@ enum Demand {
     Deadline,
     /// An object whose durations of these names, or else these instead, are less than so long together.
     Together(&'static [(&'static str, &'static str)], &'static str),
+    /// Keys and values are those of labels.
+    Labels,
     /// No key begins with one of these.
     NoKeyLike(&'static [&'static str]),
     /// Not empty where the other field has this word.
@@ -130,6 +139,8 @@ const RULES: &[Rule] = &[
         Demand::NeededWhen("agentISO.type", "datastore"),
     ),
     rule("agentISO.url", Demand::NeededWhen("agentISO.type", "url")),
+    rule("agentLabelSelector", Demand::Labels),
+    rule("agentLabelSelector", Demand::NoKeyLike(CLAIMED_LABELS)),
     rule("resourcePollingInterval", Demand::Duration),
     rule("selfHealing.powerOnDeadline", Demand::Deadline),
     rule("selfHealing.registrationDeadline", Demand::Deadline),
@@ -239,6 +250,13 @@ impl Rule {
                 };
                 parts.iter().map(part).sum::<f64>() < go_duration(below).unwrap_or_default()
             }
+            Demand::Labels => value.as_object().is_none_or(|labels| {
+                let is_value = |value: &Value| {
+                    let text = value.as_str().unwrap_or_default();
+                    text.is_empty() || is_value(text)
+                };
+                labels.iter().all(|(k, v)| is_key(k) && is_value(v))
+            }),
             Demand::NoKeyLike(kept) => value.as_object().is_none_or(|map| {
                 let refused = |key: &String| kept.iter().any(|kept| key.starts_with(kept));
                 !map.keys().any(refused)
@@ -248,58 +266,6 @@ impl Rule {
                 .is_none_or(|most| number <= most),
             Demand::SameAs(path) => other(path).is_none_or(|other| other == value),
             Demand::NeededWhen(..) | Demand::NeededUnless(_) => true,
-        }
-    }
-
-    /// The demand as a sentence without a full stop.
-    fn text(&self) -> String {
-        let field = self.field;
-        match self.demand {
-            Demand::Between {
-                least,
-                most,
-                step,
-                zero,
-            } => {
-                let zero = if zero { ", or 0 for the default" } else { "" };
-                let step = match step {
-                    1 => String::new(),
-                    step => format!(" and divisible by {step}"),
-                };
-                let most = match most {
-                    most if most == i64::from(i32::MAX) => " or more".to_owned(),
-                    most => format!(" to {most}"),
-                };
-                format!("spec.{field} must be {least}{most}{step}{zero}")
-            }
-            Demand::OneOf(words) => format!("spec.{field} must be one of {}", words.join(", ")),
-            Demand::SameNamespace => {
-                format!("spec.{field} must be left out, or be the namespace of this object")
-            }
-            Demand::NamePrefix(most) => format!(
-                "spec.{field} must have at most {most} characters, without slash, backslash and percent"
-            ),
-            Demand::Duration => format!("spec.{field} must be a duration as in 5m or 1h30m"),
-            Demand::Deadline => format!("spec.{field} must be a duration longer than 0, as in 3m"),
-            Demand::Together(_, below) => {
-                format!("spec.{field} must have deadlines of less than {below} together")
-            }
-            Demand::NoKeyLike(kept) => {
-                format!(
-                    "spec.{field} must have no key that begins with {}",
-                    kept.join(" or ")
-                )
-            }
-            Demand::NeededWhen(other, word) => {
-                format!("spec.{field} must be given where spec.{other} is {word}")
-            }
-            Demand::NeededUnless(other) => {
-                format!("spec.{field} must be given unless spec.{other} is true")
-            }
-            Demand::AtMost(other) => format!("spec.{field} must be at most spec.{other}"),
-            Demand::SameAs(other) => {
-                format!("spec.{field} must be the same as spec.{other}, or be left out")
-            }
         }
     }
 }

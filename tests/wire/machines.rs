@@ -4,7 +4,7 @@ use contract::identity::MachineKey;
 use serde_json::{Value, json};
 
 use crate::requests::{DELETE, ENSURE, GET, LIST, SWITCH, keys, machines, with};
-use crate::zone::{Zone, reasons, soon, states, word};
+use crate::zone::{PATIENCE, Zone, reasons, soon, states, word};
 
 fn key(owner: &str, slot: i32) -> MachineKey {
     MachineKey {
@@ -280,4 +280,44 @@ async fn a_folder_that_two_ask_for_at_once_is_made_level_by_level() {
         .run(&["ls", "/DC0/vm/clusters/east/pool"])
         .await;
     assert_eq!(listed.unwrap().lines().count(), 6);
+}
+
+#[tokio::test]
+async fn a_machine_that_loses_its_mark_while_its_removal_waits_is_not_destroyed() {
+    let zone = Zone::start().await;
+    zone.call(ENSURE, &machines("demo", [1])).await;
+    let mut watch = zone.watch(&json!({"vcenter": lab::VCENTER}));
+    let there = |message: &Value| message.get("snapshotEnd").map(drop);
+    watch
+        .find("the end of a snapshot", PATIENCE, there)
+        .await
+        .unwrap();
+    let hold = zone.lab.proxy().hold("PowerOffVM_Task");
+    let request = keys("demo", [1]);
+    let (deleted, ()) = tokio::join!(zone.call(DELETE, &request), async {
+        soon("a power-off", zone.lab.proxy().seen("PowerOffVM_Task", 1)).await;
+        let marks = ["hub-id", "owner-uid", "slot"].map(|key| format!("hcp-vsphere.{key}="));
+        let [hub, owner, slot] = &marks;
+        zone.govc(&[
+            "vm.change",
+            "-vm",
+            "demo-n01",
+            "-e",
+            hub,
+            "-e",
+            owner,
+            "-e",
+            slot,
+        ])
+        .await;
+        let lost = |message: &Value| {
+            let removed = &message["changes"]["removed"][0];
+            (removed["name"] == "demo-n01").then_some(())
+        };
+        watch.find("a lost mark", PATIENCE, lost).await.unwrap();
+        drop(hold);
+    });
+    assert_eq!(reasons(&deleted), ["NOT_OURS"], "{deleted}");
+    assert_eq!(zone.calls("Destroy_Task"), 0);
+    assert_eq!(zone.machines().await.len(), 1);
 }

@@ -14,8 +14,6 @@ mod catalogue;
 mod crashes;
 mod demand;
 mod faults;
-mod handover;
-mod healing;
 mod hostile;
 mod hub;
 mod leadership;

@@ -193,6 +193,8 @@ async fn what_the_policy_forbids_is_refused_as_soon_as_it_is_applied() {
         ("/spec/vmTemplate/memoryMB", json!(8191)),
         ("/spec/nodePoolRef/namespace", json!("elsewhere")),
         ("/spec/replicas", json!(2001)),
+        ("/spec/agentLabelSelector", json!({"zone": "eu west"})),
+        ("/spec/agentLabelSelector", json!({"Zone.example/a": "a"})),
     ] {
         let template = with(hub.lab.template(POOL, 1), pointer, value);
         let refused = hub.lab.apply(&template).await.unwrap_err().to_string();

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 /// Longest value of a label.
 const LONGEST: usize = 63;
+/// Longest domain in the key of a label.
+const DOMAIN: usize = 253;
 
 /// Labels by key.
 pub(crate) type Labels = BTreeMap<String, String>;
@@ -61,6 +63,20 @@ pub(crate) fn is_value(text: &str) -> bool {
         && text.chars().all(allowed)
         && ends(text.chars().next())
         && ends(text.chars().next_back())
+}
+
+/// Whether `text` can be the key of a label: a name, after the name of a domain where there is one.
+pub(crate) fn is_key(text: &str) -> bool {
+    let is_domain = |domain: &str| {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        let inside = |c: char| plain(c) || "-.".contains(c);
+        let ends = domain.starts_with(plain) && domain.ends_with(plain);
+        ends && domain.len() <= DOMAIN && domain.chars().all(inside)
+    };
+    match text.split_once('/') {
+        Some((domain, name)) => is_domain(domain) && is_value(name),
+        None => is_value(text),
+    }
 }
 
 /// A value that lets all of `expressions` about `key` hold; `None` if there is none, or none is needed.

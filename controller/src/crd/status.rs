@@ -62,6 +62,9 @@ pub struct VMwareNodePoolTemplateStatus {
     /// The Secret that is kept from going while this template may need it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub secret_in_use: String,
+    /// The template is being deleted, and nothing of it is left: it needs its Secret no more.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub finished: bool,
     /// Whether the companion has uploaded the ISO from a URL. Nothing is uploaded any more, and this is left
     /// out.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,9 +1,10 @@
 //! Keeps a Secret from going while a template needs it to remove its machines.
 //!
-//! One finalizer stands for all templates of a Secret, so that the last of them takes it off.
+//! One finalizer stands for all templates of a Secret, so that the last of them takes it off. Each says in its
+//! status that it is finished before it looks for others, so that of two that go at once one sees the other's.
 
 use crate::{
-    crd::{SECRET_FINALIZER, VMwareNodePoolTemplate},
+    crd::{FINALIZER, SECRET_FINALIZER, VMwareNodePoolTemplate},
     link::{Guard, SecretRef},
     wish::Wish,
 };
@@ -53,16 +54,19 @@ pub(crate) fn in_use<'a>(wish: &'a Wish, guard: Guard, recorded: &'a str, let_go
 
 /// Whether the template needs the Secret of this name in its namespace.
 fn needs(template: &VMwareNodePoolTemplate, name: &str) -> bool {
-    let recorded = template.status.as_ref().map(|status| &status.secret_in_use);
+    let status = template.status.as_ref();
+    let recorded = status.map(|status| &status.secret_in_use);
+    let finished = status.is_some_and(|status| status.finished);
     let Some(wish) = Wish::of(template) else {
         return true;
     };
     // Without our finalizer it was let go itself: it waits for somebody else.
-    let going = wish.deleting && !wish.finalizer;
+    let going = wish.deleting && (finished || !wish.finalizer);
     !going && (wish.secret.name == name || recorded.is_some_and(|recorded| recorded == name))
 }
 
-/// Whether any template but the one of this UID needs the Secret. One that cannot be read may.
+/// Whether any template but the one of this UID needs the Secret. One that cannot be read may, if machines were
+/// ever made for it.
 fn is_needed(
     templates: &[DeserializeGuard<VMwareNodePoolTemplate>],
     name: &str,
@@ -70,7 +74,10 @@ fn is_needed(
 ) -> bool {
     templates.iter().any(|template| match &template.0 {
         Ok(template) => template.metadata.uid.as_deref() != Some(uid) && needs(template, name),
-        Err(_) => true,
+        Err(unread) => {
+            let finalizers = unread.metadata.finalizers.as_deref();
+            finalizers.is_some_and(|it| it.iter().any(|it| it == FINALIZER))
+        }
     })
 }
 
@@ -160,15 +167,43 @@ mod tests {
         if let Ok(template) = &mut switched.0 {
             template.status.get_or_insert_default().secret_in_use = "vc".into();
         }
-        let malformed = json!({"metadata": {"name": "m"}, "spec": {"replicas": "three"}});
-        let malformed = serde_json::from_value(malformed).unwrap();
+        let malformed = |finalizers: &[&str]| {
+            let metadata = json!({"name": "m", "finalizers": finalizers});
+            let malformed = json!({"metadata": metadata, "spec": {"replicas": "three"}});
+            serde_json::from_value(malformed).unwrap()
+        };
+        let deleted = |finished| {
+            let mut deleted = of("b", "vc");
+            if let Ok(template) = &mut deleted.0 {
+                let time = json!("2026-01-01T00:00:00Z");
+                template.metadata.deletion_timestamp = serde_json::from_value(time).unwrap();
+                template.metadata.finalizers = Some(vec![FINALIZER.into()]);
+                template.status.get_or_insert_default().finished = finished;
+            }
+            deleted
+        };
         for (why, templates, needed) in [
             ("nobody is left", vec![], false),
             ("its own template", vec![of("a", "vc")], false),
             ("another one", vec![of("a", "vc"), of("b", "vc")], true),
             ("one with another Secret", vec![of("b", "other")], false),
             ("one that has not left it yet", vec![switched], true),
-            ("one that cannot be read", vec![malformed], true),
+            (
+                "one that goes, and has machines",
+                vec![deleted(false)],
+                true,
+            ),
+            (
+                "one that goes in this moment, too",
+                vec![deleted(true)],
+                false,
+            ),
+            (
+                "one that cannot be read",
+                vec![malformed(&[FINALIZER])],
+                true,
+            ),
+            ("one that never could be read", vec![malformed(&[])], false),
         ] {
             assert_eq!(is_needed(&templates, "vc", "a"), needed, "{why}");
         }

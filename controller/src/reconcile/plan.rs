@@ -121,6 +121,7 @@ pub(super) fn plan(seen: &Seen<'_>) -> Plan {
     let view = (hold != Some(Hold::OtherVcenter)).then_some(&seen.sight.owner);
     if let Some(view) = view {
         record.take_in(view);
+        record.adopt(seen.status);
     }
     let hosts = hosts(seen, &record);
     record.meet(&hosts.matches);
@@ -156,8 +157,6 @@ pub(super) fn plan(seen: &Seen<'_>) -> Plan {
         plan.assign(seen);
         plan.ask_again(seen);
         plan.welcome(seen);
-    } else {
-        plan.suspend(seen);
     }
     plan
 }

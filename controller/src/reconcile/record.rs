@@ -83,15 +83,30 @@ impl Record {
             let entry = self.entries.entry(*slot).or_default();
             entry.slot = Some(*slot);
             entry.see(machine);
-            // Somebody has brought it back: it is to go once more.
+            // Somebody has brought it back. It is to go once more only if it was meant to.
             if machine.exists() && entry.leaving == GONE {
                 entry.leaving.clear();
+                if entry.leaving_reason.is_empty() {
+                    entry.phase.clear();
+                }
             }
         }
         self.hand_over(view);
         let highest = self.entries.keys().next_back().copied();
         let seen = highest.map(|slot| slot.saturating_add(1));
         self.next_slot = self.next_slot.max(seen);
+    }
+
+    /// Machines that were adopted did what they were made for before: one that is off was switched off, and is
+    /// left so.
+    pub(super) fn adopt(&mut self, status: &VMwareNodePoolTemplateStatus) {
+        let adopted = status.adoption.iter().flat_map(|it| &it.plan);
+        for line in adopted {
+            let mut entries = self.entries.values_mut();
+            if let Some(entry) = entries.find(|entry| entry.moref == line.moref) {
+                entry.powered_on_once = true;
+            }
+        }
     }
 
     /// Lists machines that are the companion's again as it does, without a number, and those that are ours

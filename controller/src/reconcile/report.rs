@@ -79,6 +79,7 @@ pub(super) fn status(seen: &Seen<'_>, plan: &Plan) -> VMwareNodePoolTemplateStat
         vcenter_instance_uuid: vcenter.or_else(|| old.vcenter_instance_uuid.clone()),
         node_pool_deleting: seen.pool.is_being_deleted(old.node_pool_deleting),
         secret_in_use: seen.secret_in_use.to_owned(),
+        finished: plan.finished,
         iso_uploaded: None,
         iso_path: iso_path.or(old.iso_path.as_ref()).cloned(),
         resource_utilization: room::estimate(seen.wish, seen.measurement, seen.taken)

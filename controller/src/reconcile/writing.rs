@@ -23,8 +23,9 @@ impl<D: Driver> Work<'_, D> {
         if old == status {
             return Ok(None);
         }
-        // What goes for good is written at once: it rests on what was found this moment.
-        let pressing = plan.record.leaves_more_than(old);
+        // What goes for good is written at once: it rests on what was found this moment. So is the end, which
+        // others have to see before they look whether their common Secret is still needed.
+        let pressing = plan.finished || plan.record.leaves_more_than(old);
         if let Some(later) = memory.not_before((self.ctx.now)()).filter(|_| !pressing) {
             return Ok(Some(later));
         }

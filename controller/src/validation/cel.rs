@@ -5,6 +5,12 @@ use super::{Demand, Rule};
 /// A duration as Go writes it, but for `0`.
 const DURATION: &str = "^([0-9]+([.][0-9]*)?(h|m|s|ms))+$";
 
+/// The key of a label: a name, after the name of a domain where there is one.
+const KEY: &str =
+    "^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$";
+/// Its value.
+const VALUE: &str = "^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$";
+
 // === impl Rule ===
 
 impl Rule {
@@ -54,6 +60,9 @@ impl Rule {
                 let parts = parts.iter().map(|(name, default)| part(&it, name, default));
                 let sum: Vec<_> = parts.collect();
                 format!("{} < duration('{below}')", sum.join(" + "))
+            }
+            Demand::Labels => {
+                format!("{it}.all(key, key.matches('{KEY}') && {it}[key].matches('{VALUE}'))")
             }
             Demand::NoKeyLike(kept) => no_key_like(&it, kept),
             Demand::AtMost(other) => {

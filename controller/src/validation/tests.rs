@@ -18,6 +18,15 @@ pub(crate) fn good() -> Value {
 pub(crate) fn broken() -> Vec<(Value, &'static str)> {
     let mut broken = broken_healing();
     broken.extend(broken_machines());
+    let labels = [
+        json!({"zone": "eu west"}),
+        json!({"zone/": "a"}),
+        json!({"Zone.example/a": "a"}),
+        json!({"-zone": "a"}),
+        json!({"agentMachineRef": "a"}),
+    ];
+    let labels = labels.map(|labels| (json!({"agentLabelSelector": labels}), "agentLabelSelector"));
+    broken.extend(labels);
     broken
 }
 
@@ -113,6 +122,7 @@ pub(crate) fn harmless() -> Vec<Value> {
         json!({}),
         json!({"replicas": 0, "resourcePollingInterval": "1h30m"}),
         json!({"spares": 0}),
+        json!({"agentLabelSelector": {"zone": "a.b_c-d", "example.com/pool": "", "A": "1"}}),
         json!({"spares": 2000}),
         json!({"quota": null}),
         json!({"quota": {"maxVms": null, "softMaxVms": 2}}),

@@ -95,8 +95,18 @@ fn is_passing(fault: &Fault) -> bool {
     )
 }
 
+/// Nothing is done to a machine that has lost our mark while its removal waited for its turn or for vCenter.
+fn own(job: &Job, moref: &MoRef) -> Result<(), Fault> {
+    let has_key = job.vcenter.read(|state| state.has_key(moref, &job.key));
+    has_key.then_some(()).ok_or_else(|| {
+        let what = format!("`{}` lost its mark while it waited to be removed", job.name);
+        Fault::new(Reason::NotOurs, what)
+    })
+}
+
 async fn remove_once(job: &Job, moref: &MoRef) -> Result<(), Fault> {
     let vcenter = &job.vcenter;
+    own(job, moref)?;
     let is_off = vcenter.read(|state| {
         state
             .vm(moref)
@@ -105,6 +115,7 @@ async fn remove_once(job: &Job, moref: &MoRef) -> Result<(), Fault> {
     if !is_off {
         power::off(vcenter, moref, &job.name, &job.operation_id).await?;
     }
+    own(job, moref)?;
     let doing = format!("destroying `{}`", job.name);
     let call = vcenter.session.run(&job.operation_id, |vim, _| {
         let moref = moref.clone();

@@ -100,6 +100,12 @@ impl State {
         Some((moref, vm))
     }
 
+    /// Whether a machine has this key, as far as it is in sight.
+    pub fn has_key(&self, moref: &MoRef, key: &MachineKey) -> bool {
+        let vm = self.vms.get(moref);
+        vm.is_none_or(|vm| identity(moref, vm).is_some_and(|it| it == Identity::Key(key.clone())))
+    }
+
     /// Whether the machine left the view without having been proved gone.
     pub fn is_missing(&self, moref: &MoRef) -> bool {
         self.missing.contains(moref)
@@ -125,15 +131,17 @@ impl State {
             self.changes.touch(&is);
         }
         if let (Some(was), Some(before)) = (left, before) {
-            self.leave(&was, moref, &before);
-            self.forget_work(&was);
+            if !self.is_anothers(&was, moref) {
+                self.leave(&was, moref, &before);
+                self.forget_work(&was);
+            }
         }
     }
 
     /// A machine left the view. Says whether somebody must find out what became of it: it is told of, and
     /// nobody does so yet.
     pub fn lose_vm(&mut self, moref: &MoRef) -> bool {
-        let Some(identity) = self.vms.get(moref).and_then(|vm| identity(moref, vm)) else {
+        let Some(identity) = self.told_as(moref) else {
             self.forget_vm(moref);
             return false;
         };
@@ -154,7 +162,7 @@ impl State {
 
     /// A machine was proved gone.
     pub fn remove_vm(&mut self, moref: &MoRef, absence: Absence) {
-        let Some(identity) = self.vms.get(moref).and_then(|vm| identity(moref, vm)) else {
+        let Some(identity) = self.told_as(moref) else {
             self.forget_vm(moref);
             return;
         };
@@ -163,6 +171,21 @@ impl State {
         self.forget_work(&identity);
         if let Identity::Key(key) = identity {
             self.absences.put(&key, absence);
+        }
+    }
+
+    /// Under which name changes of a machine are told, if they are.
+    fn told_as(&self, moref: &MoRef) -> Option<Identity> {
+        let identity = identity(moref, self.vms.get(moref)?)?;
+        (!self.is_anothers(&identity, moref)).then_some(identity)
+    }
+
+    /// Whether the machine of this name is another one by now. A host that is taken out of vCenter and put in
+    /// again brings the same machines under new references; what becomes of the old ones is not theirs.
+    fn is_anothers(&self, identity: &Identity, moref: &MoRef) -> bool {
+        match identity {
+            Identity::Key(key) => self.by_key.get(key).is_some_and(|it| it != moref),
+            Identity::Moref(_) => false,
         }
     }
 
@@ -311,7 +334,7 @@ impl State {
             self.bury(&identity, cause, absence);
         }
         self.work.remove(key);
-        if let Some(absence) = absence {
+        if let Some(absence) = absence.filter(|_| !self.by_key.contains_key(key)) {
             self.absences.put(key, absence);
         }
     }

@@ -1,7 +1,10 @@
 //! Whether a plan asks for more than one that was carried out. Pure.
 
 use super::{super::record::PENDING, Plan};
-use crate::crd::VmStatus;
+use crate::{
+    crd::{VMwareNodePoolTemplateStatus, VmStatus},
+    wish::Adopt,
+};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 
@@ -36,6 +39,20 @@ impl Plan {
             self.wake = Some(now + again);
         }
         self
+    }
+
+    /// Whether it adopts machines of which `status` does not say so. What was switched off before is left off, so
+    /// that it has to be known where a machine came from.
+    pub(in super::super) fn adopts_more_than(
+        &self,
+        status: &VMwareNodePoolTemplateStatus,
+        adopt: Option<Adopt>,
+    ) -> bool {
+        let written = status.adoption.iter().flat_map(|it| &it.plan);
+        let written: BTreeSet<_> = written.map(|line| line.moref.as_str()).collect();
+        let agreed = self.adopt.iter().filter(|it| it.refusal.is_empty());
+        let mut morefs = agreed.map(|it| it.adoption.moref.as_str());
+        adopt == Some(Adopt::Do) && morefs.any(|moref| !written.contains(moref))
     }
 
     /// Whether all that this plan asks for was asked for by `acted`, too.

@@ -576,3 +576,19 @@ fn a_machine_that_is_just_changing_hands_is_no_reason_to_make_another() {
         );
     }
 }
+
+#[test]
+fn a_machine_that_was_off_when_it_was_adopted_is_left_off() {
+    for (adopted, made) in [("vm-1", 0), ("vm-9", 1)] {
+        let mut world = World::new(1, &[(1, State::Off)]);
+        let line = AdoptionPlan {
+            moref: adopted.into(),
+            ..AdoptionPlan::default()
+        };
+        world.status.adoption = Some(AdoptionStatus { plan: vec![line] });
+        world.entry(1).powered_on_once = false;
+        let plan = world.plan();
+        assert_eq!(plan.ensure.len(), made, "{adopted}");
+        assert_eq!(plan.record.entries[&1].powered_on_once, made == 0);
+    }
+}

@@ -1,7 +1,10 @@
 //! Secrets that are kept while they are needed.
 
 use super::{counts, has};
-use crate::{crd::SECRET_FINALIZER, fixtures::hub::Hub};
+use crate::{
+    crd::{FINALIZER, SECRET_FINALIZER},
+    fixtures::hub::Hub,
+};
 use serde_json::json;
 
 fn kept(hub: &Hub) -> bool {
@@ -39,6 +42,26 @@ async fn a_secret_stays_kept_until_the_last_template_that_needs_it_has_gone() {
     hub.delete();
     hub.until("gone", |status| status.is_none()).await;
     assert!(kept(&hub));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_templates_that_go_at_once_the_last_to_look_lets_the_secret_go() {
+    let mut hub = Hub::new(&json!({"replicas": 1}));
+    hub.other(|other| {
+        other["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+        other["metadata"]["finalizers"] = json!([FINALIZER]);
+        other["status"]["finished"] = true.into();
+    });
+    hub.until("ready", has("Ready", "True", "AllReady")).await;
+    hub.delete();
+    hub.until("gone", |status| status.is_none()).await;
+    let journal = hub.journal();
+    let place = |what: &str| journal.iter().position(|line| line.ends_with(what));
+    // Whoever looks later sees what was written here.
+    assert!(
+        place("finished").unwrap() < place("secret []").unwrap(),
+        "{journal:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -104,6 +104,34 @@ fn losing_sight_of_a_machine_is_not_its_end() {
 }
 
 #[test]
+fn a_machine_that_came_back_under_another_reference_is_not_gone_with_the_old_one() {
+    let again = MoRef::new("VirtualMachine", "vm-2");
+    let there = |state: &State| {
+        let machine = state.machine(&Identity::Key(key(1))).expect("it runs");
+        assert_eq!(machine.moref, "vm-2");
+        assert_eq!(state.absence(&key(1)), None);
+    };
+    // In whatever order a reading tells of the two.
+    let mut state = with_machine();
+    assert!(state.lose_vm(&moref()));
+    state.change_vm(&again, |vm| *vm = ours(1, "h"));
+    let told = state.changes.last();
+    state.remove_vm(&moref(), Absence::default());
+    there(&state);
+    assert_eq!(state.changes.last(), told);
+
+    let mut state = with_machine();
+    state.change_vm(&again, |vm| *vm = ours(1, "h"));
+    assert!(!state.lose_vm(&moref()), "nobody has to look for it");
+    there(&state);
+
+    let mut state = with_machine();
+    state.change_vm(&again, |vm| *vm = ours(1, "h"));
+    state.change_vm(&moref(), |vm| vm.mark = None);
+    there(&state);
+}
+
+#[test]
 fn what_was_done_before_notes_nothing_at_what_took_its_place() {
     let mut state = with_machine();
     let before = queued(Verb::PowerOn);

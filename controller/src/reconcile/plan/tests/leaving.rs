@@ -265,6 +265,32 @@ fn a_machine_that_is_gone_keeps_its_place_in_the_record_until_its_agent_has_gone
 }
 
 #[test]
+fn a_machine_that_somebody_brings_back_goes_only_if_it_was_to_go() {
+    for (agent, meant, goes) in [
+        (bound(), "", false),
+        (agent(), "", false),
+        (agent(), "Surplus", true),
+    ] {
+        let mut world = world(1, &[(1, agent)]);
+        world.entry(1).leaving_reason = meant.into();
+        let there = world.sight.owner.machines.clone();
+        world.sight.owner.machines.clear();
+        world.sight.owner.gone.insert(1);
+        world.write_down();
+        assert_eq!(world.entry(1).leaving, GONE);
+
+        world.sight.owner.gone.clear();
+        world.sight.owner.machines = there;
+        let plan = world.plan();
+        let deleted = plan.delete.iter().any(|machine| machine.key.slot == 1);
+        let entry = &plan.record.entries[&1];
+        assert_eq!(deleted, goes, "{meant}");
+        assert_eq!(entry.phase == DELETING, goes, "{meant}");
+        assert_eq!(entry.leaving, "", "{meant}");
+    }
+}
+
+#[test]
 fn the_agent_of_a_node_that_lost_its_machine_waits_for_cluster_api() {
     let mut world = world(0, &[(1, bound())]).deleting();
     world.sight.owner.machines.clear();
