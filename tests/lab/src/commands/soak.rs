@@ -56,6 +56,8 @@ pub(crate) async fn run(soak: &Soak) -> anyhow::Result<()> {
                 rounds.push(seen);
             }
             Err(error) => {
+                judge.violated(Invariant::I8, &format!("{error:#}"));
+                player.nobody_was_taken(&mut judge).await;
                 stopped = Some(error.context(what));
                 break;
             }

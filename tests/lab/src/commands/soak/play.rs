@@ -239,7 +239,8 @@ impl Player {
         eyes::calm(&self.lab, judge)
     }
 
-    async fn nobody_was_taken(&mut self, judge: &mut Judge) {
+    /// No machine whose Agent is bound was removed: also where the round came to no end.
+    pub(super) async fn nobody_was_taken(&mut self, judge: &mut Judge) {
         let Some(Sighting { taken, deleted }) = self.watchman.seen().await else {
             return judge.violated(Invariant::I5, "nobody could look");
         };
