@@ -130,11 +130,11 @@ impl State {
         if let Some(is) = is.filter(|_| !same) {
             self.changes.touch(&is);
         }
-        if let (Some(was), Some(before)) = (left, before) {
-            if !self.is_anothers(&was, moref) {
-                self.leave(&was, moref, &before);
-                self.forget_work(&was);
-            }
+        if let (Some(was), Some(before)) = (left, before)
+            && !self.is_anothers(&was, moref)
+        {
+            self.leave(&was, moref, &before);
+            self.forget_work(&was);
         }
     }
 
