@@ -42,8 +42,6 @@ pub(crate) struct Case<'a> {
     pub(crate) stage: Stage,
     /// What is recorded of that.
     pub(crate) awaited: &'a Awaited,
-    /// Since when vCenter has been looked at: what happened before is nobody's fault.
-    pub(crate) seen_since: Timestamp,
     /// Who uses it.
     pub(crate) standing: Standing,
 }
@@ -68,14 +66,13 @@ pub(crate) fn judge(case: &Case<'_>, deadlines: &Deadlines, now: Timestamp) -> V
     let Case {
         stage,
         awaited,
-        seen_since,
         standing,
     } = *case;
     if matches!(standing, Standing::Unknown | Standing::Released) {
         return Verdict::Healthy;
     }
     let since = awaited.since.as_ref().map_or(now, |since| since.0);
-    let due = since.max(seen_since) + deadlines.patience(stage);
+    let due = since + deadlines.patience(stage);
     let retry = stage.is_retried() && !awaited.retried;
     match standing {
         _ if now < due => Verdict::Wait(due),

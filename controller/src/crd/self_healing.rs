@@ -42,7 +42,7 @@ pub struct SelfHealing {
 }
 
 /// What is remembered of replacements.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SelfHealingStatus {
     /// How many machines were replaced since one became ready. From `spec.selfHealing.failureLimit` on,
@@ -52,6 +52,10 @@ pub struct SelfHealingStatus {
     /// The annotation `…/close-circuit` was heeded. It counts anew once it was taken off.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub closed_by_annotation: bool,
+    /// Since when machines are not judged, as while vCenter cannot be looked at. What each of them waits
+    /// for goes on where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspended_since: Option<Time>,
 }
 
 /// What a machine has a deadline for.
@@ -61,7 +65,7 @@ pub struct Awaited {
     /// `PowerOn`, `Registration`, `Validation`, `Installation`.
     #[serde(default)]
     pub stage: String,
-    /// Since when. Time in which vCenter could not be looked at does not count.
+    /// Since when. Time in which machines were not judged is left out, so that it moves on with that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,
     /// It was asked for once more.

@@ -18,11 +18,12 @@ pub(crate) fn after(before: SelfHealingStatus, news: News) -> SelfHealingStatus 
     SelfHealingStatus {
         replacements: if closed { 0 } else { before.replacements },
         closed_by_annotation: news.asked,
+        ..before
     }
 }
 
 /// How many more may be replaced.
-pub(crate) fn left(status: SelfHealingStatus, limit: i32) -> usize {
+pub(crate) fn left(status: &SelfHealingStatus, limit: i32) -> usize {
     usize::try_from(limit.saturating_sub(status.replacements)).unwrap_or_default()
 }
 
@@ -34,6 +35,7 @@ mod tests {
         SelfHealingStatus {
             replacements,
             closed_by_annotation,
+            suspended_since: None,
         }
     }
 
@@ -64,7 +66,7 @@ mod tests {
     #[test]
     fn no_more_are_replaced_than_the_limit_leaves() {
         for (replacements, expected) in [(0, 5), (4, 1), (5, 0), (9, 0)] {
-            assert_eq!(left(status(replacements, false), 5), expected);
+            assert_eq!(left(&status(replacements, false), 5), expected);
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     },
     crd::Awaited,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// What a machine is to reach within a deadline.
@@ -142,6 +142,13 @@ impl Position {
 // === impl Awaited ===
 
 impl Awaited {
+    /// So much time does not count.
+    pub(crate) fn put_off(&mut self, time: SignedDuration) {
+        if let Some(since) = &mut self.since {
+            since.0 = since.0.saturating_add(time).unwrap_or(since.0);
+        }
+    }
+
     /// It is asked for once more.
     pub(crate) fn again(&self, now: Timestamp) -> Self {
         Self {

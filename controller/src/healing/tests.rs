@@ -25,7 +25,6 @@ fn judged(stage: Stage, retried: bool, standing: Standing, seconds: i64) -> Verd
     let case = Case {
         stage,
         awaited: &awaited(stage, retried),
-        seen_since: at(0),
         standing,
     };
     judge(&case, &deadlines(), at(seconds))
@@ -61,15 +60,10 @@ fn a_machine_is_waited_for_then_asked_for_again_where_that_helps_and_then_replac
 
 #[test]
 fn time_in_which_nobody_could_look_does_not_count() {
-    let case = Case {
-        stage: Stage::Registration,
-        awaited: &awaited(Stage::Registration, false),
-        seen_since: at(1000),
-        standing: Standing::Free,
-    };
-    let judged = |seconds| judge(&case, &deadlines(), at(seconds));
-    assert_eq!(judged(1001), Verdict::Wait(at(1360)));
-    assert_eq!(judged(1360), Verdict::Replace);
+    let mut waiting = awaited(Stage::Registration, false);
+    waiting.put_off(SignedDuration::from_secs(1000));
+    let since = waiting.since.map(|since| since.0);
+    assert_eq!(since, Some(at(1000)));
 }
 
 #[test]

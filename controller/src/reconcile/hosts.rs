@@ -122,10 +122,14 @@ impl Hosts {
         self.sight != Sight::Unasked
     }
 
-    /// How far the host in a machine is, in a word; where Agents can be looked at.
-    pub(super) fn phase(&self, slot: i32, entry: &VmStatus) -> &'static str {
-        let agent = self.matches.same.get(&slot);
-        agent.map_or(phase::WAITING, |agent| phase::phase(agent, entry.was_bound))
+    /// How far the host in a machine is, in a word, where Agents can be looked at; `None` while nobody can
+    /// read what its Agent says.
+    pub(super) fn phase(&self, slot: i32, entry: &VmStatus) -> Option<&'static str> {
+        match self.matches.same.get(&slot) {
+            Some(agent) if agent.malformed.is_some() => None,
+            Some(agent) => Some(phase::phase(agent, entry.was_bound)),
+            None => Some(phase::WAITING),
+        }
     }
 
     /// Whether a person has to do something before the host in a machine can get on: several claim to be

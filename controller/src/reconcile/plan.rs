@@ -157,6 +157,8 @@ pub(super) fn plan(seen: &Seen<'_>) -> Plan {
         plan.assign(seen);
         plan.ask_again(seen);
         plan.welcome(seen);
+    } else {
+        plan.suspend(seen);
     }
     plan
 }

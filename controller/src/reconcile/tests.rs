@@ -1,5 +1,6 @@
 //! Whole scenarios, on a hub and a driver in memory.
 
+mod healing;
 mod overload;
 mod partitions;
 mod pools;

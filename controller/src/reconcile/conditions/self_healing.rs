@@ -3,7 +3,6 @@
 use super::{Holds, Verdict, some, verdict};
 use crate::{
     crd::CLOSE_CIRCUIT,
-    demand::HELD,
     healing::{Stage, circuit},
     reason::Reason,
     reconcile::plan::{Plan, Seen},
@@ -22,12 +21,12 @@ pub(super) fn self_healing(seen: &Seen<'_>, plan: &Plan) -> Option<Verdict> {
             hold.message(),
         ));
     }
-    if let Some((reason, see)) = not_judged(seen) {
+    if let Some((reason, see)) = plan.cannot_judge(seen) {
         let message = format!("No machine is replaced for now. See {see}.");
         return Some(verdict(type_, Holds::Unknown, reason, message));
     }
     let status = plan.self_healing(seen).unwrap_or_default();
-    if circuit::left(status, healing.failure_limit) == 0 {
+    if circuit::left(&status, healing.failure_limit) == 0 {
         let waiting = match plan.care.waiting.len() {
             0 => String::new(),
             waiting => format!(" {waiting} more did not get on and stay."),
@@ -81,14 +80,4 @@ fn names_of<'a>(plan: &'a Plan, slots: &BTreeSet<i32>) -> Vec<&'a str> {
         .iter()
         .filter_map(|slot| plan.record.entries.get(slot));
     entries.map(|entry| entry.name.as_str()).collect()
-}
-
-/// Why nothing is judged although the template is acted for, and where that is explained.
-fn not_judged(seen: &Seen<'_>) -> Option<(Reason, &'static str)> {
-    match () {
-        () if seen.demand.held().is_some() => Some((Reason::NodePoolNotHeard, "NodePoolFound")),
-        () if seen.demand.fall.is_some() => Some((Reason::ScaleDownHeld, HELD)),
-        () if seen.wish.deleting => Some((Reason::TemplateDeleting, "NodePoolFound")),
-        () => None,
-    }
 }

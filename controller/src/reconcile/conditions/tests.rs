@@ -7,7 +7,7 @@ use crate::{
     crd::{AGENT_FINALIZER, Awaited, SelfHealingStatus},
     credentials::InvalidSecret,
     driver::{Placement, Retry, State, needs},
-    fixtures::{capacity, checks, condition, fault, world::World},
+    fixtures::{capacity, checks, fault, world::World},
     healing::Healing,
     hub::Sought,
     kinds::{agent::Agent, node_pool::NodePool},
@@ -485,11 +485,9 @@ fn a_fall_that_is_held_is_told_with_the_way_out() {
     assert_eq!(of(&world, "ScaleDownHeld"), (Holds::True, "ScaleDownHeld"));
 }
 
-/// A machine of a node pool that waits for its Agent, since vCenter was first seen.
+/// A machine of a node pool that waits for its Agent from now on.
 fn waiting() -> World {
     let mut world = running(0, &[1]).of_node_pool(1);
-    let connected = condition("VSphereConnected", "True", "Connected");
-    world.status.conditions = vec![connected];
     world.entry(1).awaited = Some(Awaited {
         stage: "Registration".into(),
         since: Some(Time(world.now)),
@@ -514,7 +512,7 @@ fn healing_says_whether_machines_get_on_and_whether_they_are_still_replaced() {
     assert_eq!(of(&world, "SelfHealing"), (True, "Replacing"));
     world.status.self_healing = Some(SelfHealingStatus {
         replacements: 5,
-        closed_by_annotation: false,
+        ..SelfHealingStatus::default()
     });
     assert_eq!(of(&world, "SelfHealing"), (False, "CircuitOpen"));
     world.wish.paused = true;
@@ -522,6 +520,9 @@ fn healing_says_whether_machines_get_on_and_whether_they_are_still_replaced() {
     world.wish.paused = false;
     world.pool.node_pool = Sought::Syncing;
     assert_eq!(of(&world, "SelfHealing"), (Unknown, "NodePoolNotHeard"));
+    world.pool.node_pool = waiting().pool.node_pool;
+    world.pool.agents = Sought::Unreadable("forbidden".into());
+    assert_eq!(of(&world, "SelfHealing"), (Unknown, "AgentsNotSeen"));
     let mut world = waiting();
     bind(&mut world);
     assert_eq!(of(&world, "SelfHealing"), (True, "InstallationOverdue"));

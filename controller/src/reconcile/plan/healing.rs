@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     crd::{SelfHealingStatus, VmStatus},
-    demand::Basis,
+    demand::{Basis, HELD},
     driver::{Machine, Ownership, State},
     healing::{
         Case, Healing, Position, Stage, Verdict,
@@ -24,15 +24,20 @@ use crate::{
         course::{Cause, FENCING},
         release::Standing,
     },
+    reason::Reason,
     reconcile::attempts::Due,
 };
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::collections::BTreeSet;
+
+/// The condition that tells of the node pool.
+const NODE_POOL: &str = "NodePoolFound";
 
 /// What is known of machines that do not get on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in super::super) struct Care {
-    /// What is remembered of replacements; `None` while machines are not judged.
+    /// What is remembered of replacements, if that has changed.
     status: Option<SelfHealingStatus>,
     /// Slots of machines whose power is asked for once more.
     retry: BTreeSet<i32>,
@@ -53,13 +58,18 @@ impl Plan {
     /// What is remembered of replacements.
     pub(in super::super) fn self_healing(&self, seen: &Seen<'_>) -> Option<SelfHealingStatus> {
         seen.wish.healing?;
-        let status = self.care.status.or(seen.status.self_healing);
-        status.filter(|status| *status != SelfHealingStatus::default())
+        let status = self.care.status.as_ref();
+        let status = status.or(seen.status.self_healing.as_ref());
+        let status = status.filter(|status| **status != SelfHealingStatus::default());
+        status.cloned()
     }
 
     /// Keeps machines that began to leave because they did not get on, and got on after all.
     pub(super) fn relent(&mut self, seen: &Seen<'_>) {
-        let heals = healing(seen).is_some();
+        let why = self.cannot_judge(seen).map(|(reason, _)| reason);
+        // While Agents cannot be looked at, it waits where it is.
+        let heals =
+            seen.wish.healing.is_some() && matches!(why, None | Some(Reason::AgentsNotSeen));
         for (slot, entry) in &mut self.record.entries {
             let Some(stage) = Stage::of_reason(&entry.leaving_reason) else {
                 continue;
@@ -73,10 +83,11 @@ impl Plan {
 
     /// Notes what each machine waits for, and says which are asked for once more, and which are replaced.
     pub(super) fn heal(&mut self, seen: &Seen<'_>) {
-        let Some(healing) = healing(seen) else {
-            return self.forget_what_is_awaited(seen);
+        let Some(healing) = self.healing(seen) else {
+            return self.suspend(seen);
         };
-        let seen_since = seen_since(seen);
+        let mut status = seen.status.self_healing.clone().unwrap_or_default();
+        self.resume(&mut status, seen.now);
         let mut later = Later::default();
         let mut success = false;
         let mut candidates = Vec::new();
@@ -94,7 +105,6 @@ impl Plan {
             let case = Case {
                 stage,
                 awaited,
-                seen_since,
                 // One that any Agent may be in is nobody's to judge.
                 standing: match self.ties.standing(*slot, entry) {
                     Standing::Free if seen.pool.may_be_bound(entry) => Standing::Unknown,
@@ -119,7 +129,6 @@ impl Plan {
         }
         self.care.wake = later.0;
         let asked = seen.wish.close_circuit;
-        let status = seen.status.self_healing.unwrap_or_default();
         let status = circuit::after(status, News { success, asked });
         self.replace(healing, status, candidates);
     }
@@ -134,7 +143,7 @@ impl Plan {
         let entries = self.record.entries.values();
         let replaced = entries.filter(|entry| Stage::of_reason(&entry.leaving_reason).is_some());
         let free = healing.at_once.saturating_sub(replaced.count());
-        let free = free.min(circuit::left(status, healing.failure_limit));
+        let free = free.min(circuit::left(&status, healing.failure_limit));
         candidates.sort_unstable();
         for (_, slot, stage) in candidates.drain(..free.min(candidates.len())) {
             if let Some(entry) = self.record.entries.get_mut(&slot) {
@@ -148,11 +157,54 @@ impl Plan {
         self.care.status = Some(status);
     }
 
-    /// Where nothing is healed, nothing has a deadline.
-    fn forget_what_is_awaited(&mut self, seen: &Seen<'_>) {
-        let off = seen.wish.healing.is_none();
-        for entry in self.record.entries.values_mut().filter(|_| off) {
-            entry.awaited = None;
+    /// Machines are not judged for now: what they wait for stands still. Where nothing is ever healed,
+    /// nothing has a deadline.
+    pub(super) fn suspend(&mut self, seen: &Seen<'_>) {
+        if seen.wish.healing.is_none() {
+            let entries = self.record.entries.values_mut();
+            entries.for_each(|entry| entry.awaited = None);
+            return;
+        }
+        let mut entries = self.record.entries.values();
+        if entries.any(|entry| entry.awaited.is_some()) {
+            let mut status = seen.status.self_healing.clone().unwrap_or_default();
+            status.suspended_since.get_or_insert(Time(seen.now));
+            self.care.status = Some(status);
+        }
+    }
+
+    /// Machines are judged again: the time in which they were not does not count.
+    fn resume(&mut self, status: &mut SelfHealingStatus, now: Timestamp) {
+        let Some(since) = status.suspended_since.take() else {
+            return;
+        };
+        let entries = self.record.entries.values_mut();
+        for awaited in entries.filter_map(|entry| entry.awaited.as_mut()) {
+            awaited.put_off(now.duration_since(since.0));
+        }
+    }
+
+    /// What becomes of machines that do not get on; `None` while that is not to be judged.
+    fn healing<'a>(&self, seen: &Seen<'a>) -> Option<&'a Healing> {
+        let healing = seen.wish.healing.as_ref();
+        healing.filter(|_| self.cannot_judge(seen).is_none())
+    }
+
+    /// Why machines are not judged although the template is acted for, and the condition that has the rest.
+    pub(in super::super) fn cannot_judge(&self, seen: &Seen<'_>) -> Option<(Reason, &'static str)> {
+        if seen.demand.fall.is_some() {
+            // What leaves now is not made anew.
+            return Some((Reason::ScaleDownHeld, HELD));
+        }
+        match &seen.demand.basis {
+            Basis::Held(_) => Some((Reason::NodePoolNotHeard, NODE_POOL)),
+            Basis::Leaving => Some((Reason::TemplateDeleting, NODE_POOL)),
+            Basis::PoolDeleting => Some((Reason::NodePoolDeleting, NODE_POOL)),
+            Basis::PoolAbsent { .. } => Some((Reason::NodePoolNotFound, NODE_POOL)),
+            Basis::Test | Basis::Pool(_) => match self.hosts.sight {
+                Sight::Blind(_) => Some((Reason::AgentsNotSeen, "vmStatus")),
+                Sight::Unasked | Sight::Clear => None,
+            },
         }
     }
 
@@ -174,25 +226,6 @@ impl Plan {
         }
         self.wake = later.0;
     }
-}
-
-/// What becomes of machines that do not get on; `None` while that is not to be judged.
-fn healing<'a>(seen: &Seen<'a>) -> Option<&'a Healing> {
-    let asks = match &seen.demand.basis {
-        Basis::Test | Basis::Pool(_) => true,
-        Basis::Leaving | Basis::PoolDeleting | Basis::PoolAbsent { .. } | Basis::Held(_) => false,
-    };
-    // What leaves while a fall is held is not made anew.
-    let heals = asks && !seen.wish.deleting && seen.demand.fall.is_none();
-    seen.wish.healing.as_ref().filter(|_| heals)
-}
-
-/// Since when vCenter is looked at without a gap.
-fn seen_since(seen: &Seen<'_>) -> Timestamp {
-    let conditions = &seen.status.conditions;
-    let connected = conditions.iter().find(|it| it.type_ == "VSphereConnected");
-    let connected = connected.filter(|it| it.status == "True");
-    connected.map_or(seen.now, |it| it.last_transition_time.0)
 }
 
 /// Where the machine of a slot is on its way.
@@ -224,6 +257,9 @@ fn of_host(hosts: &Hosts, slot: i32, entry: &VmStatus) -> Position {
         Sight::Unasked => Position::Ready,
         Sight::Blind(_) => Position::Unseen,
         Sight::Clear if hosts.is_excused(slot) => Position::Excused,
-        Sight::Clear => Position::of_host(hosts.phase(slot, entry)),
+        Sight::Clear => {
+            let phase = hosts.phase(slot, entry);
+            phase.map_or(Position::Unseen, Position::of_host)
+        }
     }
 }

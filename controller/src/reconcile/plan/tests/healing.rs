@@ -4,7 +4,6 @@ use super::*;
 use crate::{
     agents::fixtures::bound,
     crd::{Awaited, SelfHealingStatus},
-    fixtures::condition,
     healing::Stage,
     leaving::course::{FENCING, Look},
     link::Connection,
@@ -15,12 +14,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 /// Longer ago than any deadline.
 const LONG: i64 = 3600;
 
-/// The machines of a node pool that asks for no more, with vCenter in sight all the time.
+/// The machines of a node pool that asks for no more.
 fn world(machines: &[(i32, State)]) -> World {
     let count = i32::try_from(machines.len()).unwrap();
     let mut world = World::new(0, machines).of_node_pool(count);
-    let connected = condition("VSphereConnected", "True", "Connected");
-    world.status.conditions = vec![connected];
     world.now = NOW + SignedDuration::from_secs(LONG);
     world
 }
@@ -77,10 +74,14 @@ impl World {
         self.status.vm_status = plan.record.entries.into_values().collect();
     }
 
+    fn replaced_so_far(&self) -> i32 {
+        self.status.self_healing.as_ref().unwrap().replacements
+    }
+
     fn replacements(&mut self, replacements: i32) {
         self.status.self_healing = Some(SelfHealingStatus {
             replacements,
-            closed_by_annotation: false,
+            ..SelfHealingStatus::default()
         });
     }
 }
@@ -98,7 +99,7 @@ fn a_machine_whose_agent_never_registers_is_removed_and_another_is_made() {
     assert!(plan.record.leaves_more_than(&world.status), "written first");
     world.note();
     assert_eq!(world.steps(), (vec![2], vec![1]));
-    let counted = world.status.self_healing.unwrap().replacements;
+    let counted = world.replaced_so_far();
     assert_eq!(counted, 1);
 }
 
@@ -133,6 +134,9 @@ fn a_machine_with_an_agent_is_fenced_and_stays_if_it_got_on_meanwhile() {
     assert_eq!(world.entry(1).leaving, FENCING);
     world.looks.insert(1, Look::Clear);
     assert_eq!(world.steps().1, [1], "nothing has changed");
+
+    world.pool.agents = Sought::Unreadable("forbidden".into());
+    assert_eq!((world.replaced().len(), world.steps().1), (1, vec![]));
 
     let fit = world.agent(1, "known-unbound");
     world.meet(vec![fit]);
@@ -196,27 +200,26 @@ fn an_annotation_that_stays_closes_the_circuit_once() {
     world.wish.close_circuit = true;
     world.note();
     let heeded = SelfHealingStatus {
-        replacements: 0,
         closed_by_annotation: true,
+        ..SelfHealingStatus::default()
     };
     assert_eq!(world.status.self_healing, Some(heeded));
     world.status.self_healing.as_mut().unwrap().replacements = 5;
     world.note();
-    let after = world.status.self_healing.unwrap().replacements;
+    let after = world.replaced_so_far();
     assert_eq!(after, 5);
 }
 
 #[test]
 fn nobody_is_replaced_who_cannot_be_judged_or_is_not_to_be() {
     type Spoil = fn(&mut World);
-    let spoil: [(&str, Spoil); 9] = [
+    let spoil: [(&str, Spoil); 8] = [
         ("paused", |world| world.wish.paused = true),
         ("deleting", |world| world.wish.deleting = true),
         ("off", |world| world.wish.healing = None),
         ("an outage", |world| {
             world.sight.connection = Connection::VcenterDown(None);
         }),
-        ("just reconnected", |world| world.status.conditions.clear()),
         ("out of sight", |world| world.sight.owner.machines.clear()),
         ("no Agents to be seen", |world| {
             world.pool.agents = Sought::Unreadable("forbidden".into());
@@ -236,6 +239,32 @@ fn nobody_is_replaced_who_cannot_be_judged_or_is_not_to_be() {
         assert_eq!(world.replaced(), not_registered(1));
         spoil(&mut world);
         assert_eq!(world.replaced(), [], "{why}");
+    }
+}
+
+#[test]
+fn what_a_machine_waits_for_stands_still_while_it_cannot_be_judged() {
+    let blind: [fn(&mut World); 3] = [
+        |world| world.wish.paused = true,
+        |world| world.sight.connection = Connection::VcenterDown(None),
+        |world| world.pool.agents = Sought::Unreadable("forbidden".into()),
+    ];
+    for blind in blind {
+        let mut world = silent(&[300]);
+        let seeing = (world.sight.connection.clone(), world.pool.agents.clone());
+        blind(&mut world);
+        world.note();
+        world.now += SignedDuration::from_secs(1000);
+        world.note();
+        (world.wish.paused, world.sight.connection, world.pool.agents) =
+            (false, seeing.0, seeing.1);
+        let awaited = world.plan().record.entries[&1].awaited.clone().unwrap();
+        let waited = world.now.duration_since(awaited.since.unwrap().0);
+        assert_eq!(waited, SignedDuration::from_secs(300));
+        world.note();
+        assert_eq!(world.status.self_healing, None);
+        world.now += SignedDuration::from_secs(60);
+        assert_eq!(world.replaced(), not_registered(1));
     }
 }
 
@@ -261,7 +290,6 @@ fn who_is_ready_or_waits_for_a_person_may_wait_for_ever() {
 fn in_test_mode_a_machine_has_only_to_be_on() {
     let mut world = World::new(2, &[(1, State::Running), (2, State::PoweringOn)]);
     world.wish.healing = silent(&[]).wish.healing;
-    world.status.conditions = vec![condition("VSphereConnected", "True", "Connected")];
     world.now = NOW + SignedDuration::from_secs(LONG);
     world.wait(2, Stage::PowerOn, LONG);
     world.entry(2).awaited.as_mut().unwrap().retried = true;
