@@ -14,6 +14,7 @@ mod catalogue;
 mod crashes;
 mod demand;
 mod faults;
+mod healing;
 mod hostile;
 mod hub;
 mod leadership;
