@@ -20,15 +20,15 @@ const FINALIZER: &str = "vmware.hcp.open-cluster-management.io/agent-vm-cleanup"
 const STRANGER: &str = "7ad17814-c27b-5f31-9b1a-dbfa81a6f66f";
 
 /// A node pool with its template.
-struct Stage {
-    hub: Hub,
-    pool: Pool,
+pub(crate) struct Stage {
+    pub(crate) hub: Hub,
+    pub(crate) pool: Pool,
 }
 
 // === impl Stage ===
 
 impl Stage {
-    async fn start(replicas: u32) -> Self {
+    pub(crate) async fn start(replicas: u32) -> Self {
         let hub = Hub::of(Lab::builder().node_pools()).await;
         let pool = Pool::new(&hub.lab, POOL);
         pool.prepare(&hub.lab).await.unwrap();
@@ -37,7 +37,8 @@ impl Stage {
         Self { hub, pool }
     }
 
-    fn agents(&self) -> Api<DynamicObject> {
+    /// Agents of this pool.
+    pub(crate) fn agents(&self) -> Api<DynamicObject> {
         let kind = GroupVersionKind::gvk("agent-install.openshift.io", "v1beta1", "Agent");
         let client = self.hub.lab.client().unwrap();
         Api::namespaced_with(client, &self.pool.agents, &ApiResource::from_gvk(&kind))
@@ -66,7 +67,7 @@ impl Stage {
     }
 
     /// Registers a host by hand, as the installer would.
-    async fn register(&self, name: &str, serial: &str, more: &Value) {
+    pub(crate) async fn register(&self, name: &str, serial: &str, more: &Value) {
         let mut agent = json!({
             "apiVersion": "agent-install.openshift.io/v1beta1",
             "kind": "Agent",
@@ -78,8 +79,13 @@ impl Stage {
         let agent = serde_json::from_value(agent).unwrap();
         let agents = self.agents();
         agents.create(&PostParams::default(), &agent).await.unwrap();
+        self.tell(name, serial, "known-unbound").await;
+    }
+
+    /// What its host tells the installer.
+    pub(crate) async fn tell(&self, name: &str, serial: &str, state: &str) {
         let status = json!({"status": {
-            "debugInfo": {"state": "known-unbound"},
+            "debugInfo": {"state": state},
             "inventory": {
                 "systemVendor": {"serialNumber": serial, "virtual": true},
                 "interfaces": self.interfaces(name).await,
@@ -89,6 +95,7 @@ impl Stage {
         }});
         let by = PatchParams::default();
         let patch = Patch::Merge(&status);
+        let agents = self.agents();
         agents.patch_status(name, &by, &patch).await.unwrap();
     }
 
@@ -103,7 +110,11 @@ impl Stage {
     }
 
     /// The Agent once it looks so.
-    async fn agent(&self, name: &str, so: impl Fn(&DynamicObject) -> bool) -> DynamicObject {
+    pub(crate) async fn agent(
+        &self,
+        name: &str,
+        so: impl Fn(&DynamicObject) -> bool,
+    ) -> DynamicObject {
         let so = |agent: Option<&DynamicObject>| agent.is_some_and(&so);
         let seen = lab::wait_for(self.agents(), name, PATIENCE, so).await;
         seen.unwrap().unwrap()
@@ -126,7 +137,7 @@ impl Stage {
     }
 
     /// Waits until so many machines are on, and tells their UUIDs.
-    async fn uuids(&self, count: usize) -> Vec<String> {
+    pub(crate) async fn uuids(&self, count: usize) -> Vec<String> {
         self.hub.ready(count).await;
         let machines = self.hub.machines().await;
         machines.into_iter().map(|machine| machine.uuid).collect()

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use crate::hub::Hub;
 use crate::zone::{PATIENCE, show, soon};
 
+/// The Go companion's Lease.
+const COMPANION: &str = "vmware-nodepool-template-controller";
 /// A Lease that lasts this many seconds makes the test shorter, and nothing else different.
 const LEASE: [&str; 2] = ["--lease-duration", "3"];
 
@@ -26,9 +28,14 @@ async fn second(lab: &Lab) -> Controller {
 
 /// Waits until a controller says that it holds our Lease, and in which epoch.
 async fn leads(controller: &mut Controller) -> i64 {
+    takes(controller, "hcp-vsphere-controller").await
+}
+
+/// The same of any Lease.
+async fn takes(controller: &mut Controller, lease: &str) -> i64 {
     let epoch = |line: &str| {
         let event: Value = serde_json::from_str(line).ok()?;
-        let taken = event["message"] == "Lease taken" && event["lease"] == "hcp-vsphere-controller";
+        let taken = event["message"] == "Lease taken" && event["lease"] == lease;
         taken.then(|| event["epoch"].as_i64())?
     };
     let process = controller.process_mut().unwrap();
@@ -126,6 +133,61 @@ async fn the_holder_of_a_lease_that_was_deleted_goes_on() {
     let lease = ["get", "lease", "hcp-vsphere-controller", "-o", path];
     let transitions = hub.lab.kubectl(&lease).await.unwrap();
     assert_eq!(transitions, (before + 1).to_string());
+}
+
+/// The Lease of the Go companion, held by it for as long as a test may take, or given up.
+fn lease_of_companion(holder: &str) -> Value {
+    json!({
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": COMPANION},
+        "spec": {"holderIdentity": holder, "leaseDurationSeconds": 3600},
+    })
+}
+
+#[tokio::test]
+async fn nothing_is_done_while_the_companion_acts_and_nothing_more_once_it_acts_again() {
+    let mut hub = Hub::of(lab().log("info,controller=debug")).await;
+    hub.lab.prepare().await.unwrap();
+    hub.lab.stop_controller().await.unwrap();
+    hub.lab
+        .apply(&lease_of_companion("companion"))
+        .await
+        .unwrap();
+    hub.apply(1).await;
+    hub.lab.restart_controller().await.unwrap();
+    let controller = hub.lab.controller_mut().unwrap();
+    leads(controller).await;
+    let waits = |line: &str| {
+        let event: Value = serde_json::from_str(line).ok()?;
+        let held = event["message"] == "Lease is held by another";
+        (held && event["lease"] == COMPANION).then_some(())
+    };
+    let process = controller.process_mut().unwrap();
+    process.line("waiting", PATIENCE, waits).await.unwrap();
+    let finalizer = [
+        "get",
+        "vmtemplate",
+        "pool",
+        "-o",
+        "jsonpath={.metadata.finalizers}{.status}",
+    ];
+    assert_eq!(hub.kubectl_output(&finalizer).await, "");
+    assert_eq!(hub.machines().await, []);
+
+    hub.lab.apply(&lease_of_companion("")).await.unwrap();
+    takes(hub.lab.controller_mut().unwrap(), COMPANION).await;
+    hub.ready(1).await;
+
+    // Started beside it, the companion waits for the Lease, too; a person may give it to it.
+    hub.lab
+        .apply(&lease_of_companion("companion"))
+        .await
+        .unwrap();
+    let process = hub.lab.controller_mut().unwrap().process_mut().unwrap();
+    process.ended(PATIENCE).await.unwrap();
+    hub.scale(2).await;
+    assert_eq!(hub.machines().await.len(), 1);
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod catalogue;
 mod crashes;
 mod demand;
 mod faults;
+mod handover;
 mod healing;
 mod hostile;
 mod hub;

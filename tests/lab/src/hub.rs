@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 pub use self::access::{Access, HubKind, id};
+pub(crate) use self::apiserver::AUDIT;
 use kube::Client;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 

@@ -19,7 +19,11 @@ const ON_FOLDER: [(&str, Verb); 10] = [
 ];
 const FOLDER_CREATE: (&str, Verb) = ("Folder.Create", Verb::Create);
 const ON_POOL: (&str, Verb) = ("Resource.AssignVMToPool", Verb::Create);
-const ON_DATASTORE: (&str, Verb) = ("Datastore.AllocateSpace", Verb::Create);
+/// On the datastore: the ISO is looked for there, too.
+const ON_DATASTORE: [(&str, Verb); 2] = [
+    ("Datastore.AllocateSpace", Verb::Create),
+    ("Datastore.Browse", Verb::Create),
+];
 const ON_NETWORK: (&str, Verb) = ("Network.Assign", Verb::Create);
 
 /// Every privilege that is missing for making, switching and removing machines there: one call.
@@ -84,7 +88,7 @@ fn needed(placement: &Placement, networks: &[MoRef]) -> Vec<(MoRef, &'static str
         .map(|need| on(folder, need))
         .collect();
     needed.push(on(&placement.pool, ON_POOL));
-    needed.push(on(&placement.datastore, ON_DATASTORE));
+    needed.extend(ON_DATASTORE.map(|need| on(&placement.datastore, need)));
     needed.extend(networks.iter().map(|network| on(network, ON_NETWORK)));
     needed
 }

@@ -4,12 +4,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::Request;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::certificates::Certificates;
 use crate::error::Result;
 use crate::process::{Process, Program};
 use crate::{files, ports};
+
+/// The file beside the kubeconfig in which requests for Secrets are written down.
+pub(crate) const AUDIT: &str = "audit.log";
 
 /// How long it may take to start; two busy cores need their time.
 const START: Duration = Duration::from_mins(2);
@@ -24,6 +27,7 @@ pub(super) async fn start(
     let [port] = ports::free()?;
     let token = token(folder)?;
     let kubeconfig = kubeconfig(certificates, port, &token, folder)?;
+    files::write_private(&folder.join("audit.json"), audit_policy().to_string())?;
     let program = program(path, certificates, folder)
         .option("--etcd-servers", etcd)
         .option("--secure-port", port);
@@ -52,7 +56,22 @@ fn program(path: &Path, certificates: &Certificates, folder: &Path) -> Program {
         .option("--authorization-mode", "RBAC")
         .option("--disable-admission-plugins", "ServiceAccount")
         .option("--service-cluster-ip-range", "10.0.0.0/24")
+        .option("--audit-policy-file", folder.join("audit.json").display())
+        .option("--audit-log-path", folder.join(AUDIT).display())
         .option("--v", 1)
+}
+
+/// Who asks for which Secrets is written down, and nothing of what is in them.
+fn audit_policy() -> Value {
+    json!({
+        "apiVersion": "audit.k8s.io/v1",
+        "kind": "Policy",
+        "omitStages": ["RequestReceived"],
+        "rules": [
+            {"level": "Metadata", "resources": [{"group": "", "resources": ["secrets"]}]},
+            {"level": "None"},
+        ],
+    })
 }
 
 /// Makes a token for the administrator.

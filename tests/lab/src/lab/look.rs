@@ -13,8 +13,9 @@ use serde_json::{Map, Value};
 
 use super::Lab;
 use crate::certificates::Leaf;
-use crate::error::{Error, Result};
+use crate::error::{Doing as _, Error, Result};
 use crate::grpcurl::Grpcurl;
+use crate::hub::AUDIT;
 
 impl Lab {
     /// A client of the hub, an administrator's.
@@ -30,6 +31,15 @@ impl Lab {
     /// The hub's id: the UID of its namespace `kube-system`.
     pub async fn hub_id(&self) -> Result<String> {
         self.access()?.id().await
+    }
+
+    /// Who has asked the hub for which Secrets, in order: its audit log.
+    pub fn secret_requests(&self) -> Result<Vec<Value>> {
+        let path = self.kubeconfig()?.with_file_name(AUDIT);
+        let log = std::fs::read_to_string(&path).doing("reading", &path)?;
+        let events = log.lines().map(serde_json::from_str);
+        // The last line may be half written.
+        Ok(events.map_while(std::result::Result::ok).collect())
     }
 
     /// The templates in the lab's namespace.
