@@ -252,6 +252,25 @@ impl Stage {
         stage
     }
 
+    /// What the Agents are once all machines are adopted, from what they were.
+    async fn adopted(&self, mut agents: Vec<Value>) -> Vec<Value> {
+        for agent in &mut agents {
+            let vm_name = &mut agent["annotations"][format!("{GROUP}/vm-name")];
+            if *vm_name == "other" {
+                *vm_name = "pool-n03".into();
+            }
+            // The companion leaves it to the installer on which disk a free host is installed.
+            if agent["spec"]["clusterDeploymentName"].is_null() {
+                agent["spec"]["installation_disk_id"] = "/dev/disk/by-id/wwn-1".into();
+                let name = agent["name"].as_str().unwrap();
+                let chosen =
+                    |it: &DynamicObject| it.data["spec"]["installation_disk_id"].is_string();
+                self.agent(name, chosen).await;
+            }
+        }
+        agents
+    }
+
     /// All Agents of the pool: name, labels, finalizers and spec, and what deletes them.
     async fn kept(&self) -> Vec<Value> {
         let agents = self.agents().list(&ListParams::default()).await.unwrap();
@@ -310,20 +329,7 @@ async fn a_node_pool_of_the_companion_is_adopted_and_given_back_with_its_agents(
     for (entry, machine) in told.iter().zip(hub.machines().await) {
         assert_eq!(entry["agentName"], product_uuid(&machine.uuid));
     }
-    let mut expected = before.clone();
-    let vm_name = format!("{GROUP}/vm-name");
-    for agent in &mut expected {
-        if agent["annotations"][&vm_name] == "other" {
-            agent["annotations"][&vm_name] = "pool-n03".into();
-        }
-        // The companion leaves it to the installer on which disk a free host is installed.
-        if agent["spec"]["clusterDeploymentName"].is_null() {
-            agent["spec"]["installation_disk_id"] = "/dev/disk/by-id/wwn-1".into();
-            let name = agent["name"].as_str().unwrap();
-            let chosen = |it: &DynamicObject| it.data["spec"]["installation_disk_id"].is_string();
-            stage.agent(name, chosen).await;
-        }
-    }
+    let expected = stage.adopted(before).await;
     assert_eq!(stage.kept().await, expected);
 
     // And back: all that the companion looks at is as it left it.
