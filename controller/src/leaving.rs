@@ -5,6 +5,7 @@
 //! Agent is deleted, and let go last.
 
 pub(crate) mod agent;
+pub(crate) mod census;
 pub(crate) mod course;
 pub(crate) mod release;
 pub(crate) mod secret;

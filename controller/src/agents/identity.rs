@@ -212,12 +212,12 @@ fn serial_uuid(serial: &str) -> Option<Uuid> {
 
 /// The same UUID in the other byte order of SMBIOS: from version 2.6 on its first three groups are little
 /// endian, and whether a guest prints them so depends on its hardware version and its kernel.
-fn swapped(uuid: Uuid) -> Uuid {
+pub(crate) fn swapped(uuid: Uuid) -> Uuid {
     Uuid::from_bytes(uuid.to_bytes_le())
 }
 
 /// Machines by what their hosts may tell.
-struct Index {
+pub(crate) struct Index {
     uuids: HashMap<Uuid, i32>,
     macs: HashMap<String, i32>,
 }
@@ -225,7 +225,7 @@ struct Index {
 // === impl Index ===
 
 impl Index {
-    fn of(machines: &BTreeMap<i32, Identity>) -> Self {
+    pub(crate) fn of(machines: &BTreeMap<i32, Identity>) -> Self {
         let uuids = machines.iter().flat_map(|(slot, machine)| {
             let uuid = machine.bios_uuid;
             [(uuid, *slot), (swapped(uuid), *slot)]
@@ -241,7 +241,7 @@ impl Index {
     }
 
     /// Slots of machines that something of `agent` points to.
-    fn candidates(&self, agent: &Agent) -> BTreeSet<i32> {
+    pub(crate) fn candidates(&self, agent: &Agent) -> BTreeSet<i32> {
         let name = Uuid::parse_str(&agent.meta.name).ok();
         let inventory = agent.inventory();
         let serial = inventory.map(|inventory| &inventory.system_vendor.serial_number);

@@ -30,12 +30,18 @@ pub(crate) enum Error {
     /// It could not be read.
     #[error("reading the Agent")]
     Read(#[source] kube::Error),
+    /// They could not be listed.
+    #[error("listing the Agents")]
+    List(#[source] kube::Error),
     /// It could not be changed.
     #[error("changing the Agent")]
     Write(#[source] kube::Error),
     /// It could not be deleted.
     #[error("deleting the Agent")]
     Delete(#[source] kube::Error),
+    /// There is one for a machine that was thought to have none.
+    #[error("the machine has an Agent that has just registered, and may be in use")]
+    Registered,
     /// Somebody approves it again and again.
     #[error("somebody approved the Agent again while its machine leaves")]
     Approved,
@@ -44,15 +50,21 @@ pub(crate) enum Error {
 impl Error {
     /// What to do about it.
     pub(crate) fn advice(&self) -> &'static str {
-        let (Self::Read(error) | Self::Write(error) | Self::Delete(error)) = self else {
-            return "Have whoever approves Agents leave those alone whose machines go";
+        let error = match self {
+            Self::Read(error) | Self::List(error) | Self::Write(error) | Self::Delete(error) => {
+                error
+            }
+            Self::Registered => return "Wait",
+            Self::Approved => {
+                return "Have whoever approves Agents leave those alone whose machines go";
+            }
         };
         match error {
             kube::Error::Api(status) if status.is_conflict() => {
                 "Somebody wrote at the same moment. Wait"
             }
             kube::Error::Api(status) if matches!(status.code, 401 | 403) => {
-                "Let the controller get, patch and delete Agents"
+                "Let the controller get, list, patch and delete Agents"
             }
             kube::Error::Api(_) => {
                 "The API server, or a webhook of the hub, says what it objects to"

@@ -5,7 +5,7 @@ use super::{
     release::{AgentView, Health, Sighting, Standing, standing},
 };
 use crate::{
-    agents::identity::{Doubt, Matches},
+    agents::identity::{Doubt, Matches, swapped},
     crd::{AGENT_FINALIZER, MANAGED_BY_LABEL, VmStatus},
     hub::Sought,
     kinds::agent::{AGENT_MACHINE_REF, Agent},
@@ -89,11 +89,15 @@ impl Ties {
             Sighting::Absent if self.garbled => Sighting::Blind,
             agent => agent,
         };
-        let name = match agent {
+        let told = match agent {
             Sighting::There(agent) => &agent.name,
             Sighting::Blind | Sighting::Absent => &entry.agent_name,
         };
-        standing(entry.was_bound, agent, self.referred.contains(name))
+        // An Agent that nobody has told of yet has its name all the same.
+        let expected = expected_names(entry);
+        let mut names = expected.iter().chain([told]);
+        let referred = names.any(|name| self.referred.contains(name));
+        standing(entry.was_bound, agent, referred)
     }
 
     /// Whether the Agent of a machine that is gone is still to go.
@@ -199,10 +203,8 @@ impl Index {
         };
         for (slot, entry) in entries {
             note(&mut index.serials, plain(&entry.serial_number), *slot);
-            // Whether a guest prints the first groups of its UUID swapped depends on its hardware version.
-            let swapped = Uuid::parse_str(&entry.uuid).map(|it| Uuid::from_bytes(it.to_bytes_le()));
-            let swapped = swapped.map(|it| it.to_string()).unwrap_or_default();
-            for name in [entry.agent_name.clone(), entry.uuid.clone(), swapped] {
+            let known = [entry.agent_name.clone(), entry.uuid.clone()];
+            for name in known.into_iter().chain(expected_names(entry)) {
                 note(&mut index.names, name, *slot);
             }
         }
@@ -215,6 +217,18 @@ impl Index {
         let found = [self.names.get(&agent.meta.name), self.serials.get(&serial)];
         found.into_iter().flatten().flatten().copied().collect()
     }
+}
+
+/// What the Agent of a machine is called: whether a guest prints the first groups of its UUID swapped depends on
+/// its hardware version.
+fn expected_names(entry: &VmStatus) -> Vec<String> {
+    let uuid = Uuid::parse_str(&entry.uuid).ok();
+    let names = uuid.map(|uuid| [uuid, swapped(uuid)]);
+    names
+        .into_iter()
+        .flatten()
+        .map(|it| it.to_string())
+        .collect()
 }
 
 /// A serial number without its spelling: hosts write blanks and dashes in it as they like.
@@ -449,5 +463,19 @@ mod tests {
         assert_eq!(ties.standing(1, &entry), Standing::Released);
         ties.referred.insert("agent-1".into());
         assert_eq!(ties.standing(1, &entry), Standing::Used);
+    }
+
+    #[test]
+    fn a_machine_whose_agent_nobody_told_of_yet_is_in_use_as_soon_as_it_is_named() {
+        for (named, expected) in [
+            ("420e3f74-ea84-f9a2-0000-000000000001", Standing::Used),
+            ("743f0e42-84ea-a2f9-0000-000000000001", Standing::Used),
+            ("420e3f74-ea84-f9a2-0000-000000000002", Standing::Free),
+            ("", Standing::Free),
+        ] {
+            let mut ties = Ties::default();
+            ties.referred.insert(named.into());
+            assert_eq!(ties.standing(1, &entry("")), expected, "{named}");
+        }
     }
 }

@@ -27,7 +27,7 @@ pub(super) enum Work {
     Remove(i32),
     /// To set what the Agent of this one needs.
     Agent(i32),
-    /// To fence the Agent of this one.
+    /// To fence the Agent of this one, or to make sure that it has none.
     Fence(i32),
     /// To delete the Agent of this one, or let it go.
     Bury(i32),

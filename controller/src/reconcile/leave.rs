@@ -4,7 +4,9 @@ use super::{Work, attempts::Work as Task, memory::Memory, plan::Plan};
 use crate::{
     driver::{Driver, Fault, Kind, Retry},
     leaving::agent::{self, Place},
-    wish::Ending,
+    link::Sight,
+    pool::Pool,
+    wish::{Ending, Mode},
 };
 use futures::{StreamExt as _, stream};
 
@@ -27,6 +29,44 @@ pub(super) async fn fence<D: Driver>(work: &Work<'_, D>, plan: &Plan, memory: &m
             Err(error) => failed(work, memory, Task::Fence(slot), error),
         }
     }
+}
+
+/// Leaves in the plan, of the machines to be destroyed that have no Agent as far as is known, those that have
+/// none now.
+pub(super) async fn look_again<D: Driver>(
+    work: &Work<'_, D>,
+    (sight, pool): (&Sight, &Pool),
+    plan: &mut Plan,
+    memory: &mut Memory,
+) {
+    let unknowns = match work.wish.mode {
+        Mode::NodePool { .. } => plan.unknowns(&sight.owner),
+        Mode::Test { .. } => return,
+    };
+    if unknowns.entries.is_empty() {
+        return;
+    }
+    let slots = unknowns.entries.keys().copied();
+    let looked = unknowns
+        .known(&work.ctx.client, &work.wish.owner.name, pool)
+        .await;
+    let (known, error) = match looked {
+        Ok(known) => (known, None),
+        Err(error) => (slots.clone().collect(), Some(fault(error))),
+    };
+    for slot in slots {
+        if !known.contains(&slot) {
+            memory.attempts.succeeded(Task::Fence(slot));
+            continue;
+        }
+        let why = error.clone();
+        let why = why.unwrap_or_else(|| fault(agent::Error::Registered));
+        work.ctx.metrics.fault(why.word);
+        memory
+            .attempts
+            .note(Task::Fence(slot), Some(why), (work.ctx.now)());
+    }
+    plan.delete.retain(|it| !known.contains(&it.key.slot));
 }
 
 /// Deletes the Agents of machines that are gone, and lets them go.

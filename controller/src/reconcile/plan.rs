@@ -147,6 +147,7 @@ pub(super) fn plan(seen: &Seen<'_>) -> Plan {
     plan.hand_over(seen);
     if hold.is_none() && !plan.finished {
         plan.skip_taken(seen);
+        plan.reconsider(seen);
         plan.relent(seen);
         plan.part(seen);
         // Who cannot be heard asks for nothing.
@@ -160,6 +161,7 @@ pub(super) fn plan(seen: &Seen<'_>) -> Plan {
     } else {
         plan.suspend(seen);
     }
+    plan.pace_burials(seen);
     plan
 }
 

@@ -39,7 +39,9 @@ impl Plan {
                     }
                 }
                 course @ (Course::Prove | Course::Remove) => {
-                    if may_remove && later.allows(due(Work::Remove(*slot))) {
+                    // One whose Agent could not be looked for waits for that.
+                    let due = [Work::Remove(*slot), Work::Fence(*slot)].map(due);
+                    if may_remove && due.into_iter().all(|due| later.allows(due)) {
                         let owner = &seen.wish.owner.uid;
                         let machine = self.record.machine_ref(*slot, seen.hub_id, owner);
                         match course {

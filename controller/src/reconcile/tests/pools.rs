@@ -94,6 +94,52 @@ async fn a_node_pool_that_cannot_be_read_changes_nothing() {
     hub.until("heard again", counts(4, 4, 4)).await;
 }
 
+/// The Agent of the machine of this slot, which a cluster has.
+fn bound(hub: &Hub, slot: i32) -> Value {
+    let status = hub.template().unwrap().status.unwrap();
+    let mut entries = status.vm_status.iter();
+    let entry = entries.find(|entry| entry.slot == Some(slot)).unwrap();
+    json!({
+        "apiVersion": "agent-install.openshift.io/v1beta1", "kind": "Agent",
+        "metadata": {"name": entry.uuid, "namespace": "agents", "resourceVersion": "1"},
+        "spec": {"approved": true, "clusterDeploymentName": {"name": "east", "namespace": "clusters"}},
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_is_not_removed_while_its_agent_is_there_and_no_watch_has_told_of_it() {
+    let mut hub = with(2).await;
+    let registered = bound(&hub, 2);
+    hub.register(Some(vec![registered.clone()]));
+    hub.shelve(pool(&json!({"replicas": 0})));
+    hub.until("one has gone", counts(0, 1, 1)).await;
+    hub.pass(Duration::from_mins(2)).await;
+    assert_eq!(hub.driver.slots(), [2]);
+    hub.until("said", has("VMsRemoved", "False", "AgentNotWithdrawn"))
+        .await;
+
+    hub.shelve(registered);
+    hub.pass(Duration::from_mins(10)).await;
+    assert_eq!(hub.driver.slots(), [2], "the watch has caught up");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_machine_is_removed_while_nobody_may_look_for_its_agent_and_the_look_is_one_for_all() {
+    let mut hub = with(9).await;
+    hub.shelve(pool(&json!({"replicas": 5})));
+    hub.until("fewer", counts(5, 5, 5)).await;
+    assert_eq!(hub.listed(), 1);
+
+    hub.register(None);
+    hub.shelve(pool(&json!({"replicas": 3})));
+    hub.until("said", has("VMsRemoved", "False", "AgentNotWithdrawn"))
+        .await;
+    hub.pass(Duration::from_mins(5)).await;
+    assert_eq!(hub.driver.slots(), [1, 2, 3, 4, 5]);
+    hub.register(Some(vec![]));
+    hub.until("permitted", counts(3, 3, 3)).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_pause_ends_by_itself() {
     let mut hub = with(1).await;

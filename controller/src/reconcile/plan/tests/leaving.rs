@@ -3,7 +3,7 @@
 use super::*;
 use crate::kinds::{agent::ClusterDeploymentName, agent_machine::AgentMachine};
 use crate::leaving::{
-    course::{GONE, Look},
+    course::{FENCING, GONE, Look},
     release::{
         AgentView, Health,
         tests::{agent, bound},
@@ -133,9 +133,33 @@ fn a_machine_that_is_bound_after_it_was_chosen_to_go_stays_unless_its_removal_ha
 }
 
 #[test]
+fn a_machine_whose_agent_registers_after_it_was_chosen_to_go_is_fenced_first() {
+    let mut world = world(0, &[(1, agent())]);
+    world.tell(&[]);
+    let (plan, steps) = (world.plan(), world.steps());
+    assert_eq!((plan.fence, steps.1), (vec![], vec![1]), "it has none");
+    world.write_down();
+    world.tell(&[(1, agent())]);
+    let (plan, steps) = (world.plan(), world.steps());
+    assert_eq!((plan.fence, steps.1), (vec![1], vec![]), "it has one");
+    let world = world.found(1, Look::Clear);
+    assert_eq!(world.steps().1, [1], "its fence stands");
+}
+
+#[test]
+fn a_machine_whose_agent_could_not_be_looked_for_waits() {
+    let mut world = World::new(0, &running(&[1]));
+    let refused = Some(fault(Retry::Backoff));
+    world.attempts.note(Work::Fence(1), refused, NOW);
+    assert_eq!(world.steps().1, []);
+    assert!(world.plan().wake.is_some_and(|wake| wake > NOW));
+}
+
+#[test]
 fn a_machine_that_was_chosen_to_go_waits_while_nobody_can_tell_who_uses_it() {
     let mut world = world(0, &[(1, agent())]);
     world.entry(1).phase = DELETING.into();
+    world.entry(1).leaving = FENCING.into();
     assert_eq!(world.steps().1, [1]);
     for agents in [Sought::Syncing, Sought::Unreadable("no".into())] {
         world.pool.agents = agents;
@@ -238,6 +262,54 @@ fn what_has_only_begun_to_leave_is_kept_when_more_are_wanted_again() {
     let plan = world.plan();
     assert_eq!(plan.record.entries[&1].leaving, "");
     assert_eq!((plan.ensure, plan.fence), (vec![], vec![]));
+}
+
+#[test]
+fn a_scale_down_that_has_begun_waits_while_nobody_says_how_many_there_shall_be() {
+    let paused = |world: &mut World, until: Option<&str>| {
+        let mut pool = (**world.pool.node_pool.found().unwrap()).clone();
+        pool.spec.paused_until = until.map(ToOwned::to_owned);
+        world.pool.node_pool = Sought::Found(Arc::new(pool));
+    };
+    let mut world = world(0, &[(1, agent()), (2, agent())]).of_node_pool(1);
+    world.tell(&[(1, agent()), (2, agent())]);
+    world.status.desired_replicas = Some(2);
+    world.write_down();
+    assert_eq!(world.plan().fence, [2], "it has begun");
+    paused(&mut world, Some("true"));
+    assert_eq!(world.plan().fence, []);
+    world.looks.insert(2, Look::Clear);
+    assert_eq!(world.steps(), (vec![], vec![]), "its fence stands");
+    assert_eq!(world.plan().record.entries[&2].phase, "");
+    paused(&mut world, None);
+    assert_eq!(world.steps(), (vec![], vec![2]), "the pause is over");
+    paused(&mut world, Some("true"));
+    world.tell(&[(1, agent()), (2, bound())]);
+    let entry = &world.plan().record.entries[&2];
+    assert_eq!(entry.leaving, "", "somebody was faster");
+    world.tell(&[(1, agent()), (2, agent())]);
+    world.entry(2).leaving_reason = "Released".into();
+    assert_eq!(world.steps(), (vec![], vec![2]), "no number keeps it");
+}
+
+#[test]
+fn the_burial_of_an_agent_that_fails_is_tried_again_in_time_whatever_holds() {
+    for connection in [Connection::Live, Connection::VcenterDown(None)] {
+        let mut world = world(0, &[(1, agent())]);
+        world.sight.connection = connection.clone();
+        world.checks = None;
+        world.sight.owner.machines.clear();
+        world.entry(1).leaving = GONE.into();
+        assert_eq!(world.plan().bury, [1], "{connection:?}");
+        let refused = Some(fault(Retry::Slow));
+        world.attempts.note(Work::Bury(1), refused, NOW);
+        let plan = world.plan();
+        assert_eq!(plan.bury, [], "{connection:?}: not at once");
+        let again = plan.wake.unwrap();
+        assert!(again > NOW, "{connection:?}");
+        world.now = again;
+        assert_eq!(world.plan().bury, [1], "{connection:?}: then");
+    }
 }
 
 #[test]
