@@ -96,7 +96,7 @@ impl<D: Driver> Context<D> {
             instance: None,
         };
         Self {
-            hub: Hub::new(wake),
+            hub: Hub::new(wake, now),
             links,
             memories: Memories::default(),
             commitments: Commitments::default(),

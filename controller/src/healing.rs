@@ -11,6 +11,9 @@ use crate::{
 use jiff::{SignedDuration, Timestamp};
 pub(crate) use stage::{Position, Stage};
 
+/// How long what was asked for may be under way: it is vCenter's to end, or waits its turn behind others,
+/// and only one that never ends is late.
+const UNDER_WAY: SignedDuration = SignedDuration::from_hours(1);
 /// Replaced at the same time, where nothing else is said.
 const AT_ONCE: i32 = 1;
 /// Replaced in a row, where nothing else is said.
@@ -44,6 +47,8 @@ pub(crate) struct Case<'a> {
     pub(crate) awaited: &'a Awaited,
     /// Who uses it.
     pub(crate) standing: Standing,
+    /// What it waits for was asked for, and is under way.
+    pub(crate) under_way: bool,
 }
 
 /// What is done about a machine.
@@ -67,13 +72,19 @@ pub(crate) fn judge(case: &Case<'_>, deadlines: &Deadlines, now: Timestamp) -> V
         stage,
         awaited,
         standing,
+        under_way,
     } = *case;
     if matches!(standing, Standing::Unknown | Standing::Released) {
         return Verdict::Healthy;
     }
+    let patience = if under_way {
+        UNDER_WAY
+    } else {
+        deadlines.patience(stage)
+    };
     let since = awaited.since.as_ref().map_or(now, |since| since.0);
-    let due = since + deadlines.patience(stage);
-    let retry = stage.is_retried() && !awaited.retried;
+    let due = since + patience;
+    let retry = stage.is_retried() && !awaited.retried && !under_way;
     match standing {
         _ if now < due => Verdict::Wait(due),
         Standing::Used => Verdict::Overdue,

@@ -4,6 +4,7 @@
 //! appears; test mode needs none of them.
 
 mod definition;
+mod gap;
 mod keeper;
 mod shelf;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use crate::{
     wish::Wish,
 };
 use futures::FutureExt as _;
+use jiff::Timestamp;
 use keeper::Keeper;
 use kube::{
     Client,
@@ -53,6 +55,7 @@ pub struct Hub {
     machine_sets: Shelf<MachineSetSpec>,
     templates: OnceLock<Store<VMwareNodePoolTemplate>>,
     wake: UnboundedSender<ObjectRef<VMwareNodePoolTemplate>>,
+    now: fn() -> Timestamp,
 }
 
 /// What is known of one object.
@@ -74,8 +77,11 @@ pub enum Sought<T> {
 // === impl Hub ===
 
 impl Hub {
-    /// Nothing is known yet. Whom a change concerns is sent to `wake`.
-    pub fn new(wake: UnboundedSender<ObjectRef<VMwareNodePoolTemplate>>) -> Self {
+    /// Nothing is known yet. Whom a change concerns is sent to `wake`; `now` reads the clock.
+    pub fn new(
+        wake: UnboundedSender<ObjectRef<VMwareNodePoolTemplate>>,
+        now: fn() -> Timestamp,
+    ) -> Self {
         Self {
             node_pools: Shelf::default(),
             hosted_clusters: Shelf::default(),
@@ -87,6 +93,7 @@ impl Hub {
             machine_sets: Shelf::default(),
             templates: OnceLock::new(),
             wake,
+            now,
         }
     }
 
@@ -135,12 +142,15 @@ impl Hub {
             .lock()
             .many(plane, |machine| machine.is_of(&id));
         let hosts = self.agent_machines.lock().many(plane, |_| true);
+        // Not below: a guard in there lives as long as all of it.
+        let agents_since = self.agents.lock().seen_since();
         Pool {
             replicas: plane.map_or(Sought::Absent, |plane| self.replicas(plane, name)),
             agent_machines: of_machines(hosts, &machines),
             machines,
             // Of the whole hub: a machine whose Agent is elsewhere is not one without an Agent.
             agents: self.agents.lock().many(None, |_| true),
+            agents_since,
             elder: elder(&self.rivals(namespace, name), &wish.owner.uid),
             node_pool,
             places,

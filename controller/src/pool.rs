@@ -35,6 +35,8 @@ pub struct Pool {
     /// All Agents of the hub. Only those where the pool's are may be offered; the host in a machine that goes
     /// is withdrawn wherever it is.
     pub agents: Sought<Vec<Arc<Agent>>>,
+    /// Since when they are looked at again, if nobody could for long.
+    pub agents_since: Option<Timestamp>,
     /// An older template of the same node pool.
     pub elder: Option<String>,
 }

@@ -131,6 +131,10 @@ pub struct VmStatus {
     /// It was bound to a cluster once: when it is free again, it goes.
     #[serde(default, skip_serializing_if = "is_false")]
     pub was_bound: bool,
+    /// It has got on: a cluster could have taken it, or in test mode it was on. That it can be taken once
+    /// more says nothing of those that cannot.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub was_ready: bool,
     /// How far it is on its way out. `Fencing`: its Agent is withdrawn, and if nobody bound it
     /// meanwhile, it goes. `Gone`: it is proved gone, and its Agent is still to go.
     #[serde(default, skip_serializing_if = "String::is_empty")]

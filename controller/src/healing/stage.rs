@@ -121,19 +121,10 @@ impl Position {
         }))
     }
 
-    /// Whether a machine that was in this phase when it was told of last has got on so far that what it is
-    /// made of, and where, is good.
-    pub(crate) fn is_success_after(self, phase: &str) -> bool {
-        let on_its_way = !matches!(
-            phase,
-            KNOWN | BINDING | INSTALLING | JOINED | UNBINDING | "Running" | "Unknown" | "NotReady"
-        );
+    /// Whether who is here has got on so far that what it is made of, and where, is good.
+    pub(crate) fn has_got_on(self) -> bool {
         match self {
-            Self::Ready => on_its_way,
-            Self::Before(Stage::Installation) => {
-                matches!(phase, WAITING | DISCOVERED | INSUFFICIENT)
-            }
-            Self::Joined => on_its_way || matches!(phase, BINDING | INSTALLING),
+            Self::Ready | Self::Joined => true,
             Self::Unseen | Self::Excused | Self::Before(_) => false,
         }
     }
@@ -146,6 +137,16 @@ impl Awaited {
     pub(crate) fn put_off(&mut self, time: SignedDuration) {
         if let Some(since) = &mut self.since {
             since.0 = since.0.saturating_add(time).unwrap_or(since.0);
+        }
+    }
+
+    /// Where it is an Agent that is awaited, it was not before this: nobody could look at Agents then, nor
+    /// could those be made whose hub was away.
+    pub(crate) fn not_before(&mut self, position: Position, seen_since: Timestamp) {
+        let of_agent = matches!(position, Position::Before(stage) if stage != Stage::PowerOn);
+        let begun = self.since.as_mut().filter(|_| of_agent);
+        if let Some(since) = begun {
+            since.0 = since.0.max(seen_since);
         }
     }
 

@@ -26,6 +26,7 @@ fn judged(stage: Stage, retried: bool, standing: Standing, seconds: i64) -> Verd
         stage,
         awaited: &awaited(stage, retried),
         standing,
+        under_way: false,
     };
     judge(&case, &deadlines(), at(seconds))
 }
@@ -55,6 +56,34 @@ fn a_machine_is_waited_for_then_asked_for_again_where_that_helps_and_then_replac
             verdict, expected,
             "{stage:?} {standing:?} after {seconds} s"
         );
+    }
+}
+
+#[test]
+fn what_is_under_way_has_time_and_is_not_asked_for_again() {
+    for (retried, seconds, expected) in [
+        (false, 3599, Verdict::Wait(at(3600))),
+        (false, 3600, Verdict::Replace),
+        (true, 3599, Verdict::Wait(at(3600))),
+    ] {
+        let case = Case {
+            stage: Stage::PowerOn,
+            awaited: &awaited(Stage::PowerOn, retried),
+            standing: Standing::Free,
+            under_way: true,
+        };
+        assert_eq!(judge(&case, &deadlines(), at(seconds)), expected);
+    }
+}
+
+#[test]
+fn an_agent_is_awaited_since_agents_can_be_seen_and_the_power_all_the_time() {
+    for (stage, expected) in [(Stage::PowerOn, 0), (Stage::Registration, 50)] {
+        let mut awaited = awaited(stage, false);
+        awaited.not_before(Position::Before(stage), at(50));
+        assert_eq!(awaited.since, Some(Time(at(expected))), "{stage:?}");
+        awaited.not_before(Position::Before(stage), at(20));
+        assert_eq!(awaited.since, Some(Time(at(expected))), "{stage:?}");
     }
 }
 
@@ -93,24 +122,18 @@ fn a_stage_begins_once_and_another_begins_anew() {
 }
 
 #[test]
-fn only_who_gets_on_is_a_success() {
-    let installing = Position::Before(Stage::Installation);
-    for (phase, position, expected) in [
-        ("Insufficient", Position::Ready, true),
-        ("Pending", Position::Ready, true),
-        ("PoweringOn", Position::Ready, true),
-        ("Discovered", installing, true),
-        ("Installing", Position::Joined, true),
-        ("Known", Position::Ready, false),
-        ("Known", installing, false),
-        ("Failed", installing, false),
-        ("Joined", Position::Joined, false),
-        ("Unknown", Position::Ready, false),
-        ("Running", Position::Ready, false),
-        ("PoweringOn", Position::Before(Stage::Registration), false),
+fn who_can_be_taken_has_got_on() {
+    for (position, expected) in [
+        (Position::Ready, true),
+        (Position::Joined, true),
+        (Position::Before(Stage::Installation), false),
+        (Position::Before(Stage::Validation), false),
+        (Position::Before(Stage::Registration), false),
+        (Position::Before(Stage::PowerOn), false),
+        (Position::Excused, false),
+        (Position::Unseen, false),
     ] {
-        let success = position.is_success_after(phase);
-        assert_eq!(success, expected, "{phase} to {position:?}");
+        assert_eq!(position.has_got_on(), expected, "{position:?}");
     }
 }
 

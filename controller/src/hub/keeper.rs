@@ -24,6 +24,7 @@ use kube::{
     },
 };
 use std::{pin::pin, time::Duration};
+use tokio::time::Instant;
 
 /// Before a kind that cannot be read is tried again: twice as long each time.
 const FIRST: Duration = Duration::from_millis(200);
@@ -33,6 +34,10 @@ const LONGEST: Duration = Duration::from_secs(5);
 const DOUBLINGS: u32 = 5;
 /// An Agent with its inventory may have 100 KiB: no more of them than this are in memory at once.
 const PAGE: u32 = 100;
+/// A watch that is cut off again and again for so long tells nothing any more.
+const AWAY: Duration = Duration::from_secs(30);
+/// Longest pause between two attempts to go on with a watch.
+const PAUSE: Duration = Duration::from_mins(2);
 /// Events that are taken in at once.
 const BATCH: usize = 500;
 
@@ -73,6 +78,8 @@ pub(super) struct Keeper<'a, S: Foreign> {
 struct Followed<S: Foreign> {
     kind: Option<Served>,
     objects: BoxStream<'static, Batch<S>>,
+    /// The first and the last of the interruptions since anything was told.
+    interrupted: Option<(Instant, Instant)>,
 }
 
 // === impl Keeper ===
@@ -81,6 +88,7 @@ impl<S: Foreign> Keeper<'_, S> {
     /// Follows the kind, whether the hub has it or not. Never returns.
     pub(super) async fn keep(self) {
         let mut failures = 0;
+        self.clock();
         loop {
             let Err(error) = self.follow().await;
             let was_live = *self.shelf.lock().availability() == Availability::Live;
@@ -161,8 +169,16 @@ impl<S: Foreign> Keeper<'_, S> {
         let mut events = Vec::with_capacity(batch.len());
         for told in batch {
             match told {
-                Ok(event) => events.push(viewed(event)),
-                Err(error) => note(S::KIND, error).map_err(|it| Error::Watch("the objects", it))?,
+                Ok(event) => {
+                    followed.interrupted = None;
+                    events.push(viewed(event));
+                }
+                Err(error) => {
+                    let error = followed.interrupt(error);
+                    error
+                        .and_then(|it| note(S::KIND, it))
+                        .map_err(|it| Error::Watch("the objects", it))?;
+                }
             }
         }
         let away = {
@@ -179,6 +195,7 @@ impl<S: Foreign> Keeper<'_, S> {
             let mut known = self.shelf.lock();
             let before = known.availability().clone();
             let changed: Vec<_> = events.into_iter().flat_map(|it| known.apply(it)).collect();
+            known.clock((self.hub.now)());
             (changed, before != *known.availability())
         };
         if turned {
@@ -189,9 +206,15 @@ impl<S: Foreign> Keeper<'_, S> {
         Ok(())
     }
 
+    /// Tells the shelf what the time is.
+    fn clock(&self) {
+        self.shelf.lock().clock((self.hub.now)());
+    }
+
     /// The kind is so from now on; whether it was not before.
     fn turn(&self, availability: Availability) -> bool {
         let turned = self.shelf.lock().turn(availability);
+        self.clock();
         if turned {
             self.hub.wake_all();
         }
@@ -275,6 +298,7 @@ impl<S: Foreign> Followed<S> {
         Self {
             kind: None,
             objects: pending().boxed(),
+            interrupted: None,
         }
     }
 
@@ -284,7 +308,24 @@ impl<S: Foreign> Followed<S> {
         Self {
             kind: Some(served),
             objects: told.ready_chunks(BATCH).boxed(),
+            interrupted: None,
         }
+    }
+
+    /// Notes an interruption, and refuses to go on with a watch that told nothing for too long: what is
+    /// known is no more what there is.
+    fn interrupt(&mut self, error: watcher::Error) -> Result<watcher::Error, Refused> {
+        let now = Instant::now();
+        let goes_on = self.interrupted.filter(|(_, last)| now - *last < PAUSE);
+        let first = goes_on.map_or(now, |(first, _)| first);
+        self.interrupted = Some((first, now));
+        if now - first < AWAY {
+            return Ok(error);
+        }
+        Err(Refused {
+            code: 503,
+            message: format!("{:#}", anyhow::Error::new(error)),
+        })
     }
 }
 
@@ -327,7 +368,7 @@ mod tests {
     /// What a kind is said to be after so many attempts that ended so.
     fn after(code: u16, failures: u32) -> Availability {
         let (wake, _) = tokio::sync::mpsc::unbounded_channel();
-        let hub = Hub::new(wake);
+        let hub = Hub::new(wake, crate::fixtures::hub::now);
         let silent = tower::service_fn(|_: http::Request<kube::client::Body>| {
             std::future::pending::<Answer>()
         });

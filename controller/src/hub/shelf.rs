@@ -1,6 +1,8 @@
 //! What is known of all objects of one kind. Pure.
 
+use super::gap::Gap;
 use crate::kinds::{Foreign, View};
+use jiff::Timestamp;
 use kube::runtime::watcher::Event;
 use std::{
     collections::BTreeMap,
@@ -35,6 +37,7 @@ pub(super) struct Contents<S: Foreign> {
     objects: BTreeMap<Key, Arc<View<S>>>,
     /// What was listed so far, while a new list comes in.
     listed: Option<BTreeMap<Key, Arc<View<S>>>>,
+    gap: Gap,
 }
 
 // === impl Shelf ===
@@ -59,6 +62,7 @@ impl<S: Foreign> Default for Contents<S> {
             availability: Availability::default(),
             objects: BTreeMap::new(),
             listed: None,
+            gap: Gap::default(),
         }
     }
 }
@@ -77,6 +81,16 @@ impl<S: Foreign> Contents<S> {
         let turned = self.availability != availability;
         self.availability = availability;
         turned
+    }
+
+    /// What the time is, after anything may have changed.
+    pub(super) fn clock(&mut self, now: Timestamp) {
+        self.gap.note(self.availability == Availability::Live, now);
+    }
+
+    /// Since when they are looked at again, if nobody could for long.
+    pub(super) fn seen_since(&self) -> Option<Timestamp> {
+        self.gap.ended()
     }
 
     pub(super) fn get(&self, namespace: &str, name: &str) -> Option<Arc<View<S>>> {

@@ -67,7 +67,7 @@ impl Hub {
 #[test]
 fn each_kind_has_a_shelf() {
     let (wake, _) = tokio::sync::mpsc::unbounded_channel();
-    let hub = Hub::new(wake);
+    let hub = Hub::new(wake, crate::fixtures::hub::now);
     hub.furnish();
     for kind in Kind::ALL {
         let word = kind.word();

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    fixtures::template,
+    fixtures::{hub::now, template},
     kinds::{Kind, node_pool::NodePool},
 };
 use futures::StreamExt as _;
@@ -31,6 +31,8 @@ struct State {
     definition: Option<Value>,
     pools: HashMap<String, Value>,
     forbidden: bool,
+    /// It answers nobody.
+    away: bool,
     /// Who watches what, by the plural name.
     watchers: Vec<(String, UnboundedSender<Value>)>,
 }
@@ -99,6 +101,14 @@ impl Server {
         });
     }
 
+    /// It goes away, and cuts all watches off.
+    fn leave(&self) {
+        self.change(|state| {
+            state.away = true;
+            state.watchers.clear();
+        });
+    }
+
     fn put(&self, kind: &str, pool: &Value) {
         self.change(|state| {
             let name = pool["metadata"]["name"].as_str().unwrap().to_owned();
@@ -125,6 +135,13 @@ impl State {
         let (path, query) = (uri.path(), uri.query().unwrap_or_default());
         let asked = path.rsplit('/').next().unwrap_or_default();
         let of_pools = query.contains("nodepools.") || asked.starts_with("nodepools");
+        if self.away {
+            return reply(
+                503,
+                &json!({"kind": "Status", "code": 503, "reason": "ServiceUnavailable",
+                "status": "Failure", "message": "away"}),
+            );
+        }
         if self.forbidden && asked == "nodepools" {
             return reply(
                 403,
@@ -192,7 +209,7 @@ impl World {
     fn without() -> Self {
         let server = Server::default();
         let (wake, woken) = unbounded_channel();
-        let hub = Arc::new(Hub::new(wake));
+        let hub = Arc::new(Hub::new(wake, now));
         let of_pool = template(&json!({"testMode": false, "nodePoolRef": {"name": "workers"}}));
         let wish = Wish::of(&of_pool).unwrap();
         let mut writer = Writer::default();
@@ -309,6 +326,38 @@ async fn what_may_not_be_read_is_said_and_read_once_it_may_be() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_hub_that_is_away_for_long_is_believed_no_more_and_seen_anew_when_it_is_back() {
+    let mut world = World::with(&[pool("workers", 3)]);
+    world.until("three", asks_for(3)).await;
+    let seen_since = |world: &World| world.hub.node_pools.lock().seen_since();
+    assert_eq!(seen_since(&world), None, "it was never away");
+    world.server.leave();
+    world
+        .until("away", |found| matches!(found, Sought::Unreadable(_)))
+        .await;
+    tokio::time::sleep(Duration::from_mins(10)).await;
+    let back = now();
+    world.server.change(|state| state.away = false);
+    world.server.put("MODIFIED", &pool("workers", 4));
+    world.until("four", asks_for(4)).await;
+    assert!(seen_since(&world).is_some_and(|since| since >= back));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hub_that_is_away_for_a_moment_is_still_believed() {
+    let mut world = World::with(&[pool("workers", 3)]);
+    world.until("three", asks_for(3)).await;
+    world.server.leave();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert!(world.found().found().is_some());
+    world.server.change(|state| state.away = false);
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    world.server.put("MODIFIED", &pool("workers", 4));
+    world.until("four", asks_for(4)).await;
+    assert_eq!(world.hub.node_pools.lock().seen_since(), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_malformed_node_pool_does_not_stop_the_others() {
     let mut malformed = pool("other", 1);
     malformed["spec"]["replicas"] = "many".into();
@@ -346,7 +395,7 @@ fn hub_of(
     agent: &str,
 ) -> (Hub, UnboundedReceiver<ObjectRef<VMwareNodePoolTemplate>>) {
     let (wake, woken) = unbounded_channel();
-    let hub = Hub::new(wake);
+    let hub = Hub::new(wake, now);
     hub.furnish();
     let mut template = template(change);
     let entry = crate::crd::VmStatus {

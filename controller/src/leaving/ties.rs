@@ -96,7 +96,7 @@ impl Ties {
         // An Agent that nobody has told of yet has its name all the same.
         let expected = expected_names(entry);
         let mut names = expected.iter().chain([told]);
-        let referred = names.any(|name| self.referred.contains(name));
+        let referred = names.any(|name| !name.is_empty() && self.referred.contains(name));
         standing(entry.was_bound, agent, referred)
     }
 

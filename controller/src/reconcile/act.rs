@@ -44,6 +44,9 @@ pub(super) async fn act<D: Driver>(
     memory
         .attempts
         .keep_slots(|slot| plan.record.entries.contains_key(&slot));
+    memory
+        .attempts
+        .keep_leaving(|slot| plan.record.leaves(slot));
 }
 
 async fn hand_over<D: Driver>(work: &Work<'_, D>, on: On<'_>, plan: &Plan, memory: &mut Memory) {

@@ -100,6 +100,24 @@ impl Attempts {
         });
     }
 
+    /// Forgets what stood in the way of slots that leave no more.
+    pub(super) fn keep_leaving(&mut self, leaves: impl Fn(i32) -> bool) {
+        self.0.retain(|work, _| match work {
+            Work::Fence(slot) => leaves(*slot),
+            Work::Make(_)
+            | Work::Remove(_)
+            | Work::Agent(_)
+            | Work::Bury(_)
+            | Work::Ensure
+            | Work::Delete
+            | Work::Select
+            | Work::Check
+            | Work::Keep
+            | Work::LetGo
+            | Work::Part => true,
+        });
+    }
+
     /// Something has changed that may mend everything. A driver that had no room for a call is left in
     /// peace all the same: no change on this side makes room over there.
     pub(super) fn clear(&mut self) {
@@ -216,6 +234,19 @@ mod tests {
         assert!(attempts.due(Work::Make(1), None, T0).is_now());
         attempts.keep_slots(|slot| slot != 2);
         assert!(attempts.due(Work::Remove(2), None, T0).is_now());
+    }
+
+    #[test]
+    fn what_stood_in_the_way_of_leaving_is_forgotten_of_who_stays() {
+        let mut attempts = Attempts::default();
+        for work in [Work::Fence(1), Work::Fence(2), Work::Make(2), Work::Ensure] {
+            attempts.note(work, Some(fault(Retry::Never)), T0);
+        }
+        attempts.keep_leaving(|slot| slot == 1);
+        assert!(attempts.fault(Work::Fence(2)).is_none());
+        for work in [Work::Fence(1), Work::Make(2), Work::Ensure] {
+            assert!(attempts.fault(work).is_some(), "{work:?}");
+        }
     }
 
     #[test]

@@ -184,12 +184,17 @@ impl Record {
     /// Whether slots were chosen to go of which the status does not say so. Until it does, a controller
     /// that starts anew would take what we switch off for something that happens from outside.
     pub(super) fn leaves_more_than(&self, status: &VMwareNodePoolTemplateStatus) -> bool {
-        let leaves = |entry: &&VmStatus| entry.phase == DELETING || !entry.leaving.is_empty();
+        let leaves = |entry: &&VmStatus| entry.leaves();
         let stage = |entry: &VmStatus| (entry.slot, entry.phase == DELETING);
         let entries = status.vm_status.iter();
         let said: BTreeSet<_> = entries.filter(leaves).map(stage).collect();
         let mut entries = self.entries.values();
         entries.any(|entry| leaves(&entry) && !said.contains(&stage(entry)))
+    }
+
+    /// Whether the machine of this slot leaves.
+    pub(super) fn leaves(&self, slot: i32) -> bool {
+        self.entries.get(&slot).is_some_and(VmStatus::leaves)
     }
 
     /// Gives out slots that were never given out before.
@@ -220,6 +225,11 @@ impl Record {
 // === impl VmStatus ===
 
 impl VmStatus {
+    /// It was chosen to go, or is on its way out.
+    fn leaves(&self) -> bool {
+        self.phase == DELETING || !self.leaving.is_empty()
+    }
+
     /// It does not leave, or not any more.
     pub(super) fn stay(&mut self) {
         self.leaving.clear();

@@ -40,7 +40,7 @@ pub(in super::super) struct Care {
     /// What is remembered of replacements, if that has changed.
     status: Option<SelfHealingStatus>,
     /// Slots of machines whose power is asked for once more.
-    retry: BTreeSet<i32>,
+    pub(super) retry: BTreeSet<i32>,
     /// Slots of machines that are late, and that a cluster has.
     pub(in super::super) overdue: BTreeSet<i32>,
     /// Slots of machines that are to be replaced, and must wait.
@@ -97,8 +97,13 @@ impl Plan {
                 continue;
             }
             let position = position(seen, &self.hosts, *slot, entry);
-            success |= position.is_success_after(&entry.phase);
+            // Only its first time: where Agents come and go, some are always fit again.
+            success |= position.has_got_on() && !entry.was_ready;
+            entry.was_ready |= position.has_got_on();
             entry.awaited = position.awaited(entry.awaited.take(), seen.now);
+            if let (Some(awaited), Some(since)) = (&mut entry.awaited, seen.pool.agents_since) {
+                awaited.not_before(position, since);
+            }
             let (Position::Before(stage), Some(awaited)) = (position, &entry.awaited) else {
                 continue;
             };
@@ -110,6 +115,7 @@ impl Plan {
                     Standing::Free if seen.pool.may_be_bound(entry) => Standing::Unknown,
                     standing => standing,
                 },
+                under_way: stage == Stage::PowerOn && is_powering_on(seen, *slot),
             };
             match judge(&case, &healing.deadlines, seen.now) {
                 Verdict::Healthy => {}
@@ -226,6 +232,12 @@ impl Plan {
         }
         self.wake = later.0;
     }
+}
+
+/// Whether the machine is being switched on, or waits its turn for that.
+fn is_powering_on(seen: &Seen<'_>, slot: i32) -> bool {
+    let machine = seen.sight.owner.machine(slot);
+    machine.is_some_and(|machine| machine.state == State::PoweringOn)
 }
 
 /// Where the machine of a slot is on its way.

@@ -121,6 +121,14 @@ async fn a_machine_is_not_removed_while_its_agent_is_there_and_no_watch_has_told
     hub.shelve(registered);
     hub.pass(Duration::from_mins(10)).await;
     assert_eq!(hub.driver.slots(), [2], "the watch has caught up");
+    hub.until(
+        "it is a worker",
+        has("VMsRemoved", "True", "NothingToRemove"),
+    )
+    .await;
+    let status = hub.template().unwrap().status.unwrap();
+    let message = &status.vm_status[0].message;
+    assert!(!message.contains("has just registered"), "{message}");
 }
 
 #[tokio::test(start_paused = true)]

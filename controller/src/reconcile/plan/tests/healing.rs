@@ -174,6 +174,38 @@ fn the_power_is_asked_for_once_more_although_it_was_just_refused_and_then_the_ma
 }
 
 #[test]
+fn a_machine_that_waits_its_turn_to_be_switched_on_is_not_late() {
+    let mut world = world(&[(1, State::PoweringOn)]);
+    world.entry(1).powered_on_once = false;
+    let plan = world.plan();
+    let begun = plan.record.entries[&1].awaited.as_ref().unwrap();
+    assert_eq!(begun.stage, "PowerOn");
+    for (seconds, replaced) in [(600, false), (3599, false), (3600, true)] {
+        world.wait(1, Stage::PowerOn, seconds);
+        assert_eq!(world.plan().care.retry.len(), 0, "{seconds}");
+        assert_eq!(!world.replaced().is_empty(), replaced, "{seconds}");
+    }
+    world.wait(1, Stage::PowerOn, 600);
+    world.machine(1).state = State::Failed;
+    assert_eq!(world.plan().care.retry.len(), 1, "its turn has come");
+}
+
+#[test]
+fn time_in_which_the_hub_could_not_be_seen_does_not_count() {
+    let mut world = silent(&[LONG]);
+    world.checks.as_mut().unwrap().valid_until = world.now + SignedDuration::from_hours(1);
+    assert_eq!(world.replaced(), not_registered(1));
+    let seconds = |seconds| SignedDuration::from_secs(seconds);
+    world.pool.agents_since = Some(world.now - seconds(359));
+    assert_eq!(world.replaced(), []);
+    assert_eq!(world.plan().wake, Some(world.now + seconds(1)));
+    world.note();
+    world.pool.agents_since = None;
+    world.now += seconds(1);
+    assert_eq!(world.replaced(), not_registered(1));
+}
+
+#[test]
 fn nothing_is_replaced_any_more_after_many_without_a_success() {
     let mut world = silent(&[LONG, LONG]);
     world.replacements(4);
@@ -191,6 +223,27 @@ fn nothing_is_replaced_any_more_after_many_without_a_success() {
     let fit = world.agent(2, "known-unbound");
     world.meet(vec![fit]);
     assert_eq!(world.replaced(), not_registered(1), "one got on");
+}
+
+#[test]
+fn a_machine_that_is_fit_once_more_is_no_success() {
+    let mut world = world(&running(&[1, 2]));
+    let first = world.agent(1, "known-unbound");
+    world.meet(vec![first.clone()]);
+    world.note();
+    assert!(world.entry(1).was_ready && !world.entry(2).was_ready);
+    world.replacements(5);
+    for state in ["disconnected-unbound", "known-unbound"] {
+        let again = world.agent(1, state);
+        world.meet(vec![again]);
+        world.note();
+        let status = world.status.self_healing.as_ref().unwrap();
+        assert_eq!(status.replacements, 5, "{state}");
+    }
+    let second = world.agent(2, "known-unbound");
+    world.meet(vec![first, second]);
+    world.note();
+    assert_eq!(world.status.self_healing, None, "the first time of another");
 }
 
 #[test]
@@ -288,7 +341,7 @@ fn who_is_ready_or_waits_for_a_person_may_wait_for_ever() {
 
 #[test]
 fn in_test_mode_a_machine_has_only_to_be_on() {
-    let mut world = World::new(2, &[(1, State::Running), (2, State::PoweringOn)]);
+    let mut world = World::new(2, &[(1, State::Running), (2, State::Failed)]);
     world.wish.healing = silent(&[]).wish.healing;
     world.now = NOW + SignedDuration::from_secs(LONG);
     world.wait(2, Stage::PowerOn, LONG);
