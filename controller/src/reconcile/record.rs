@@ -2,8 +2,9 @@
 
 use crate::{
     agents::identity::{Identity, Matches},
-    crd::{VMwareNodePoolTemplateStatus, VmStatus},
+    crd::{BINDING_LABEL, VMwareNodePoolTemplateStatus, VmStatus},
     driver::{Machine, MachineRef, Ownership, Power},
+    kinds::agent::Agent,
     leaving::{course::GONE, ties::Ties},
     link::OwnerView,
 };
@@ -159,7 +160,8 @@ impl Record {
         for (slot, agent) in &matches.same {
             if let Some(entry) = self.entries.get_mut(slot) {
                 entry.agent_name.clone_from(&agent.meta.name);
-                entry.was_bound |= agent.is_bound();
+                // The label outlives a status that was lost, and tells what the companion has seen.
+                entry.was_bound |= agent.is_bound() || is_marked_as_bound(agent);
             }
         }
     }
@@ -258,6 +260,12 @@ impl VmStatus {
     }
 }
 
+/// Whether its label says that it belonged to a cluster before.
+fn is_marked_as_bound(agent: &Agent) -> bool {
+    let mark = agent.meta.labels.get(BINDING_LABEL);
+    mark.is_some_and(|pool| !pool.is_empty())
+}
+
 // === impl Naming ===
 
 impl Naming<'_> {
@@ -334,6 +342,21 @@ mod tests {
         let mut record = Record::default();
         record.merge(&view(vec![machine(7, State::Running)], &[]));
         assert_eq!((slots(&record), record.next_slot), (vec![7], Some(8)));
+    }
+
+    #[test]
+    fn what_was_bound_before_its_status_was_lost_is_known_by_its_label() {
+        for (label, was_bound) in [(None, false), (Some(""), false), (Some("workers"), true)] {
+            let mut record = given(1);
+            let mut agent = Agent::default();
+            let label = label.map(|pool| (BINDING_LABEL.to_owned(), pool.to_owned()));
+            agent.meta.labels = label.into_iter().collect();
+            record.meet(&Matches {
+                same: [(1, agent.into())].into(),
+                ..Matches::default()
+            });
+            assert_eq!(record.entries[&1].was_bound, was_bound);
+        }
     }
 
     #[test]
