@@ -1,30 +1,20 @@
 //! Every metric of the controller. Where the companion has the thing, its name is kept.
 
+mod labels;
 mod room;
+mod status;
 
-use crate::{
-    crd::{PHASES, ResourceCheck, ResourceValidation, VMwareNodePoolTemplateStatus},
-    healing::Stage,
-    reconcile::CONDITIONS,
-};
 use jiff::Timestamp;
+use labels::{
+    ConditionLabels, FaultLabels, PhaseLabels, ReconcileLabels, ResourceLabels, StageLabels,
+    Template, WatchLabels, template,
+};
 use prometheus_client::{
-    encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
 use room::RoomMetrics;
-use std::{collections::BTreeMap, sync::atomic::AtomicU64, time::Duration};
-
-/// The companion's words for what a template names.
-const RESOURCES: [&str; 6] = [
-    "datacenter",
-    "cluster",
-    "resourcepool",
-    "datastore",
-    "network",
-    "folder",
-];
+use std::{sync::atomic::AtomicU64, time::Duration};
 
 /// Upper bounds in seconds: from one that finds nothing to do to one that waits for the driver.
 const SECONDS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 15.0, 60.0];
@@ -62,56 +52,6 @@ type Watches = Family<WatchLabels, Gauge<f64, AtomicU64>>;
 pub(crate) struct Watch {
     watches: Watches,
     labels: WatchLabels,
-}
-
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct WatchLabels {
-    secret: String,
-    namespace: String,
-}
-
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct Template {
-    name: String,
-    namespace: String,
-}
-
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct ConditionLabels {
-    name: String,
-    namespace: String,
-    condition: String,
-}
-
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct PhaseLabels {
-    name: String,
-    namespace: String,
-    phase: &'static str,
-}
-
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct ResourceLabels {
-    name: String,
-    namespace: String,
-    resource_type: &'static str,
-}
-
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct StageLabels {
-    name: String,
-    namespace: String,
-    stage: &'static str,
-}
-
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct ReconcileLabels {
-    result: &'static str,
-}
-
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct FaultLabels {
-    reason: &'static str,
 }
 
 // === impl Metrics ===
@@ -233,127 +173,6 @@ impl Metrics {
     pub fn leads(&self, leads: bool) {
         self.leader.set(leads.into());
     }
-
-    /// A status was written.
-    pub(crate) fn wrote(
-        &self,
-        (namespace, name): (&str, &str),
-        old: &VMwareNodePoolTemplateStatus,
-        new: &VMwareNodePoolTemplateStatus,
-    ) {
-        let labels = template(namespace, name);
-        self.status_writes.get_or_create(&labels).inc();
-        let count = |gauge: &Family<Template, Gauge>, number: Option<i32>| {
-            gauge
-                .get_or_create(&labels)
-                .set(number.unwrap_or_default().into());
-        };
-        count(&self.vm_count, new.current_replicas);
-        count(&self.vm_ready, new.ready_replicas);
-        count(&self.vm_desired, new.desired_replicas);
-        self.phases(&labels, new);
-        let (made, gone) = changes(old, new);
-        self.vm_created.get_or_create(&labels).inc_by(made);
-        self.vm_deleted.get_or_create(&labels).inc_by(gone);
-        for stage in replaced(old, new) {
-            let labels = stage_labels(&labels, stage);
-            self.replacements.get_or_create(&labels).inc();
-        }
-        self.conditions(&labels, new);
-        self.room.show(&labels, new.resource_utilization.as_ref());
-        if let Some(validation) = &new.resource_validation {
-            self.resources(&labels, validation);
-        }
-    }
-
-    /// The template is gone, and its series with it.
-    pub(crate) fn forget(&self, namespace: &str, name: &str) {
-        let labels = template(namespace, name);
-        for gauge in [&self.vm_count, &self.vm_ready, &self.vm_desired] {
-            gauge.remove(&labels);
-        }
-        for counter in [
-            &self.vm_created,
-            &self.vm_deleted,
-            &self.reconciles,
-            &self.errors,
-            &self.status_writes,
-        ] {
-            counter.remove(&labels);
-        }
-        for stage in Stage::ALL {
-            self.replacements.remove(&stage_labels(&labels, stage));
-        }
-        self.room.forget(&labels);
-        for phase in PHASES {
-            self.machines.remove(&phase_labels(&labels, phase));
-        }
-        for condition in CONDITIONS {
-            self.condition.remove(&condition_labels(&labels, condition));
-        }
-        for resource_type in RESOURCES {
-            self.validation
-                .remove(&resource_labels(&labels, resource_type));
-        }
-    }
-
-    fn phases(&self, labels: &Template, status: &VMwareNodePoolTemplateStatus) {
-        for phase in PHASES {
-            let labels = phase_labels(labels, phase);
-            let entries = status.vm_status.iter();
-            match entries.filter(|entry| entry.phase == phase).count() {
-                0 => drop(self.machines.remove(&labels)),
-                count => {
-                    let count = i64::try_from(count).unwrap_or(i64::MAX);
-                    self.machines.get_or_create(&labels).set(count);
-                }
-            }
-        }
-    }
-
-    fn conditions(&self, labels: &Template, status: &VMwareNodePoolTemplateStatus) {
-        for condition in &status.conditions {
-            let labels = condition_labels(labels, &condition.type_);
-            let value = match condition.status.as_str() {
-                "True" => 1,
-                "False" => 0,
-                _ => -1,
-            };
-            self.condition.get_or_create(&labels).set(value);
-        }
-    }
-
-    fn resources(&self, labels: &Template, validation: &ResourceValidation) {
-        let ResourceValidation {
-            datacenter,
-            cluster,
-            resource_pool,
-            datastore,
-            network,
-            folder,
-        } = validation;
-        let checks: [Option<&ResourceCheck>; 6] = [
-            Some(datacenter),
-            cluster.as_ref(),
-            resource_pool.as_ref(),
-            Some(datastore),
-            Some(network),
-            folder.as_ref(),
-        ];
-        for (resource_type, check) in RESOURCES.into_iter().zip(checks) {
-            let labels = resource_labels(labels, resource_type);
-            match check {
-                Some(check) => {
-                    self.validation
-                        .get_or_create(&labels)
-                        .set(check.exists.into());
-                }
-                None => {
-                    self.validation.remove(&labels);
-                }
-            }
-        }
-    }
 }
 
 // === impl Watch ===
@@ -372,84 +191,11 @@ impl Drop for Watch {
     }
 }
 
-fn template(namespace: &str, name: &str) -> Template {
-    Template {
-        name: name.into(),
-        namespace: namespace.into(),
-    }
-}
-
-fn condition_labels(template: &Template, condition: &str) -> ConditionLabels {
-    let Template { name, namespace } = template.clone();
-    ConditionLabels {
-        name,
-        namespace,
-        condition: condition.into(),
-    }
-}
-
-fn stage_labels(template: &Template, stage: Stage) -> StageLabels {
-    let Template { name, namespace } = template.clone();
-    StageLabels {
-        name,
-        namespace,
-        stage: stage.word(),
-    }
-}
-
-fn phase_labels(template: &Template, phase: &'static str) -> PhaseLabels {
-    let Template { name, namespace } = template.clone();
-    PhaseLabels {
-        name,
-        namespace,
-        phase,
-    }
-}
-
-fn resource_labels(template: &Template, resource_type: &'static str) -> ResourceLabels {
-    let Template { name, namespace } = template.clone();
-    ResourceLabels {
-        name,
-        namespace,
-        resource_type,
-    }
-}
-
-/// How many machines were made, and how many are gone, from `old` to `new`.
-fn changes(old: &VMwareNodePoolTemplateStatus, new: &VMwareNodePoolTemplateStatus) -> (u64, u64) {
-    let made = |status: &VMwareNodePoolTemplateStatus| {
-        let made = status
-            .vm_status
-            .iter()
-            .filter(|entry| !entry.moref.is_empty());
-        made.filter_map(|entry| entry.slot)
-            .collect::<std::collections::BTreeSet<_>>()
-    };
-    let (before, after) = (made(old), made(new));
-    let count = |difference: usize| u64::try_from(difference).unwrap_or(u64::MAX);
-    (
-        count(after.difference(&before).count()),
-        count(before.difference(&after).count()),
-    )
-}
-
-/// What each machine did not reach that leaves for it in `new`, and did not in `old`.
-fn replaced(old: &VMwareNodePoolTemplateStatus, new: &VMwareNodePoolTemplateStatus) -> Vec<Stage> {
-    let leaving = |status: &VMwareNodePoolTemplateStatus| {
-        let entries = status.vm_status.iter();
-        let leaving =
-            entries.filter_map(|it| Some((it.slot, Stage::of_reason(&it.leaving_reason)?)));
-        leaving.collect::<BTreeMap<_, _>>()
-    };
-    let mut leaves = leaving(new);
-    leaves.retain(|slot, _| !leaving(old).contains_key(slot));
-    leaves.into_values().collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::crd::VmStatus;
+    use crate::crd::{ResourceValidation, VMwareNodePoolTemplateStatus};
     use prometheus_client::encoding::text::encode;
 
     fn text(metrics: &Metrics) -> String {
