@@ -1,6 +1,7 @@
 //! Which machines are adopted, under which numbers, and what speaks against it. Pure.
 
 use crate::{
+    agents::identity::{Identity, Relation, relation},
     crd::{AdoptionPlan, GROUP, VMwareNodePoolTemplateStatus},
     driver::{Adoption, Machine, Ownership},
     hub::Sought,
@@ -10,7 +11,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
-use uuid::Uuid;
 
 /// What a decision about adoption rests on.
 #[derive(Clone, Copy, Debug)]
@@ -143,7 +143,29 @@ fn agent(grounds: &Grounds<'_>, machine: &Machine) -> Result<Option<String>, Str
         Sought::Syncing => return Err("its Agent is being looked for. Wait".into()),
         Sought::Unreadable(why) => return Err(format!("Agents cannot be read: {why}")),
     };
-    let Some(agent) = agents.iter().find(|agent| is_of(agent, machine)) else {
+    let Ok(bios_uuid) = machine.bios_uuid.parse() else {
+        return Ok(None);
+    };
+    let identity = Identity {
+        bios_uuid,
+        macs: machine.mac_addresses.clone(),
+        agent_name: String::new(),
+    };
+    let mut same = None;
+    for agent in agents {
+        match relation(&identity, agent) {
+            Relation::Same => same = same.or(Some(agent)),
+            Relation::Contradicted(traits) => {
+                let nouns: Vec<_> = traits.iter().map(|it| it.noun()).collect();
+                let (name, nouns) = (&agent.meta.name, nouns.join(", "));
+                return Err(format!(
+                    "the Agent {name} says to be its own, and these differ: {nouns}"
+                ));
+            }
+            Relation::Stranger => {}
+        }
+    }
+    let Some(agent) = same else {
         return Ok(None);
     };
     let (meta, name) = (&agent.meta, &agent.meta.name);
@@ -162,24 +184,6 @@ fn agent(grounds: &Grounds<'_>, machine: &Machine) -> Result<Option<String>, Str
         return Err(format!("its Agent {name} is of the machine `{other}`"));
     }
     Ok(Some(name.clone()))
-}
-
-/// Whether an Agent runs in a machine: by its serial number, else by its name, which is the BIOS UUID in
-/// either order of bytes.
-fn is_of(agent: &Agent, machine: &Machine) -> bool {
-    let plain = |text: &str| -> String {
-        let digits = text.chars().filter(char::is_ascii_alphanumeric);
-        digits.collect::<String>().to_ascii_lowercase()
-    };
-    let serial = &agent.status.inventory.system_vendor.serial_number;
-    if !serial.is_empty() {
-        return plain(serial) == plain(&machine.serial_number);
-    }
-    let Ok(uuid) = Uuid::parse_str(&machine.bios_uuid) else {
-        return false;
-    };
-    let swapped = Uuid::from_bytes_le(*uuid.as_bytes());
-    Uuid::parse_str(&agent.meta.name).is_ok_and(|name| name == uuid || name == swapped)
 }
 
 // === impl Candidate ===

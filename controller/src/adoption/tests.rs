@@ -3,8 +3,9 @@ use crate::{
     crd::{AdoptionStatus, VmStatus},
     driver::{Previous, State},
     fixtures::machine,
-    kinds::Meta,
+    kinds::{Meta, agent::Interface},
 };
+use uuid::Uuid;
 
 const FOLDER: &str = "/DC0/vm/pool";
 
@@ -160,7 +161,20 @@ fn what_disagrees_is_named() {
             .annotations
             .insert(key("vm-name"), "pool-n02".into());
     });
+    let machine = Machine {
+        mac_addresses: vec!["00:50:56:00:00:01".into()],
+        ..of_companion(1)
+    };
+    let other_host = World::of([machine]).with_agent(|agent| {
+        agent.status.inventory.interfaces = vec![Interface {
+            mac_address: "00:50:56:00:00:02".into(),
+        }];
+    });
     for (world, expected) in [
+        (
+            other_host,
+            "host says to be its own, and these differ: MAC addresses",
+        ),
         (World::of([elsewhere]), "it is in `/DC0/vm`"),
         (World::of([stranger]), "does not begin with `pool`"),
         (unknown, "not looked up"),
@@ -192,10 +206,12 @@ fn an_agent_that_agrees_is_named() {
 fn an_agent_without_a_serial_number_is_known_by_either_order_of_its_uuid() {
     let uuid = Uuid::parse_str(&of_companion(1).bios_uuid).unwrap();
     for name in [uuid, Uuid::from_bytes_le(*uuid.as_bytes())] {
-        let world = World::of([of_companion(1)]).with_agent(|agent| {
-            agent.meta.name = name.to_string();
-            agent.status.inventory.system_vendor.serial_number = String::new();
-        });
-        assert_eq!(world.candidates()[0].agent, name.to_string());
+        for none in ["", "None", "Not Specified"] {
+            let world = World::of([of_companion(1)]).with_agent(|agent| {
+                agent.meta.name = name.to_string();
+                agent.status.inventory.system_vendor.serial_number = none.into();
+            });
+            assert_eq!(world.candidates()[0].agent, name.to_string(), "{none}");
+        }
     }
 }

@@ -196,7 +196,7 @@ fn macs(agent: &Agent) -> BTreeSet<String> {
 }
 
 /// Without what different programs put between the digits.
-fn normalised(text: &str) -> String {
+pub(crate) fn normalised(text: &str) -> String {
     let kept = text
         .chars()
         .filter(|c| !c.is_whitespace() && !matches!(c, '-' | ':'));

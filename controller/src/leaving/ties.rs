@@ -5,7 +5,7 @@ use super::{
     release::{AgentView, Health, Sighting, Standing, standing},
 };
 use crate::{
-    agents::identity::{Doubt, Matches, swapped},
+    agents::identity::{Doubt, Matches, normalised, swapped},
     crd::{AGENT_FINALIZER, MANAGED_BY_LABEL, VmStatus},
     hub::Sought,
     kinds::agent::{AGENT_MACHINE_REF, Agent},
@@ -202,7 +202,7 @@ impl Index {
             }
         };
         for (slot, entry) in entries {
-            note(&mut index.serials, plain(&entry.serial_number), *slot);
+            note(&mut index.serials, normalised(&entry.serial_number), *slot);
             let known = [entry.agent_name.clone(), entry.uuid.clone()];
             for name in known.into_iter().chain(expected_names(entry)) {
                 note(&mut index.names, name, *slot);
@@ -213,7 +213,7 @@ impl Index {
 
     /// Slots of the machines that something of `agent` points to.
     fn slots(&self, agent: &Agent) -> BTreeSet<i32> {
-        let serial = plain(&agent.status.inventory.system_vendor.serial_number);
+        let serial = normalised(&agent.status.inventory.system_vendor.serial_number);
         let found = [self.names.get(&agent.meta.name), self.serials.get(&serial)];
         found.into_iter().flatten().flatten().copied().collect()
     }
@@ -229,12 +229,6 @@ fn expected_names(entry: &VmStatus) -> Vec<String> {
         .flatten()
         .map(|it| it.to_string())
         .collect()
-}
-
-/// A serial number without its spelling: hosts write blanks and dashes in it as they like.
-fn plain(serial: &str) -> String {
-    let digits = serial.chars().filter(char::is_ascii_alphanumeric);
-    digits.collect::<String>().to_lowercase()
 }
 
 /// Our finalizer holds it.
