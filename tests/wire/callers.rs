@@ -97,18 +97,13 @@ async fn each_change_leaves_a_line_that_says_who_did_what() {
     };
     zone.call(ENSURE, &named(machines("demo", [1]))).await;
     zone.call(DELETE, &named(keys("demo", [1]))).await;
-    let lines = zone.lab.driver_log_lines().unwrap();
     let text = |line: &Value, key: &str| {
         let value = line.get(key).or_else(|| line["fields"].get(key));
         value.and_then(Value::as_str).unwrap_or_default().to_owned()
     };
-    let changes: Vec<_> = lines
-        .iter()
-        .filter(|line| line["target"] == "audit")
-        .collect();
     for verb in ["CREATE", "DELETE"] {
-        let line = changes.iter().find(|line| text(line, "verb") == verb);
-        let line = line.unwrap_or_else(|| panic!("no {verb}: {changes:?}"));
+        let is_its = |line: &Value| line["target"] == "audit" && text(line, "verb") == verb;
+        let line = &soon(verb, zone.logged(is_its)).await;
         assert_eq!(text(line, "client"), lab::certificates::PERSON);
         assert_eq!(text(line, "hub"), "manual");
         assert_eq!(text(line, "identity"), "manual/demo/1");

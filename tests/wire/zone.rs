@@ -7,12 +7,15 @@ use lab::grpcurl::Stream;
 use lab::vcenter::Machine;
 use lab::{Builder, Error, Lab};
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::requests::WATCH;
 
 /// What anything may take: much more than it does, on a machine that has other things to do.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Before a file is read again.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// A driver that has read its vCenter.
 #[derive(Debug)]
@@ -132,6 +135,17 @@ impl Zone {
     pub(crate) async fn foreign_machine(&self, name: &str) {
         let govc = self.lab.vcenter().govc();
         govc.foreign_machine(name).await.unwrap();
+    }
+
+    /// The first line of the driver's log of which this holds. One may follow the reply that it is about.
+    pub(crate) async fn logged(&self, holds: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let lines = self.lab.driver_log_lines().unwrap();
+            if let Some(line) = lines.into_iter().find(&holds) {
+                return line;
+            }
+            sleep(AGAIN).await;
+        }
     }
 
     /// How often vCenter was called by this method.

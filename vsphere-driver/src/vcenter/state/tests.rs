@@ -66,6 +66,8 @@ fn work_that_ends_after_its_machine_is_gone_leaves_nothing_to_be_told() {
     let job = work.job;
     state.begin(&key(1), work);
     state.remove_vm(&moref(), Absence::default());
+    assert_eq!(state.identities().count(), 0);
+    assert!(state.count_by_state().is_empty());
     let fault = Fault::default();
     state.finish(&key(1), job, |work| work.fail(fault, Timestamp::default()));
     assert!(state.machine(&Identity::Key(key(1))).is_none());

@@ -51,7 +51,8 @@ impl State {
             .work
             .iter()
             .map(|(key, _)| key)
-            .filter(|key| !self.by_key.contains_key(key));
+            // Work that outlives its machine is nothing to be told, as above.
+            .filter(|key| !self.by_key.contains_key(key) && !self.absences.contains_key(key));
         let unmade = unmade.map(|key| Identity::Key(key.clone()));
         self.vms
             .iter()
