@@ -286,12 +286,7 @@ async fn a_folder_that_two_ask_for_at_once_is_made_level_by_level() {
 async fn a_machine_that_loses_its_mark_while_its_removal_waits_is_not_destroyed() {
     let zone = Zone::start().await;
     zone.call(ENSURE, &machines("demo", [1])).await;
-    let mut watch = zone.watch(&json!({"vcenter": lab::VCENTER}));
-    let there = |message: &Value| message.get("snapshotEnd").map(drop);
-    watch
-        .find("the end of a snapshot", PATIENCE, there)
-        .await
-        .unwrap();
+    let mut watch = zone.watch_synced().await;
     let hold = zone.lab.proxy().hold("PowerOffVM_Task");
     let request = keys("demo", [1]);
     let (deleted, ()) = tokio::join!(zone.call(DELETE, &request), async {

@@ -59,12 +59,18 @@ impl Zone {
 
     /// Waits until the driver has read the whole inventory.
     pub(crate) async fn synced(&self) {
+        self.watch_synced().await;
+    }
+
+    /// Opens a watch that has told all there was.
+    pub(crate) async fn watch_synced(&self) -> Stream {
         let mut watch = self.watch(&json!({"vcenter": lab::VCENTER}));
         let end = |message: &Value| message.get("snapshotEnd").map(drop);
         watch
             .find("the end of a snapshot", PATIENCE, end)
             .await
             .unwrap();
+        watch
     }
 
     /// Waits until the driver says this of its connection.

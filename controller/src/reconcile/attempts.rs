@@ -84,38 +84,13 @@ impl Attempts {
 
     /// Forgets all about slots other than these.
     pub(super) fn keep_slots(&mut self, keep: impl Fn(i32) -> bool) {
-        self.0.retain(|work, _| match work {
-            Work::Make(slot)
-            | Work::Remove(slot)
-            | Work::Agent(slot)
-            | Work::Fence(slot)
-            | Work::Bury(slot) => keep(*slot),
-            Work::Ensure
-            | Work::Delete
-            | Work::Select
-            | Work::Check
-            | Work::Keep
-            | Work::LetGo
-            | Work::Part => true,
-        });
+        self.0.retain(|work, _| work.slot().is_none_or(&keep));
     }
 
     /// Forgets what stood in the way of slots that leave no more.
     pub(super) fn keep_leaving(&mut self, leaves: impl Fn(i32) -> bool) {
-        self.0.retain(|work, _| match work {
-            Work::Fence(slot) => leaves(*slot),
-            Work::Make(_)
-            | Work::Remove(_)
-            | Work::Agent(_)
-            | Work::Bury(_)
-            | Work::Ensure
-            | Work::Delete
-            | Work::Select
-            | Work::Check
-            | Work::Keep
-            | Work::LetGo
-            | Work::Part => true,
-        });
+        self.0
+            .retain(|work, _| !matches!(work, Work::Fence(slot) if !leaves(*slot)));
     }
 
     /// Something has changed that may mend everything. A driver that had no room for a call is left in
@@ -148,6 +123,28 @@ impl Attempts {
             Ok(at) if at > now => Due::At(at),
             Ok(_) => Due::Now,
             Err(_) => Due::Never,
+        }
+    }
+}
+
+// === impl Work ===
+
+impl Work {
+    /// The slot that it is about, if it is about one.
+    fn slot(self) -> Option<i32> {
+        match self {
+            Self::Make(slot)
+            | Self::Remove(slot)
+            | Self::Agent(slot)
+            | Self::Fence(slot)
+            | Self::Bury(slot) => Some(slot),
+            Self::Ensure
+            | Self::Delete
+            | Self::Select
+            | Self::Check
+            | Self::Keep
+            | Self::LetGo
+            | Self::Part => None,
         }
     }
 }

@@ -20,10 +20,7 @@ use crate::{
         circuit::{self, News},
         judge,
     },
-    leaving::{
-        course::{Cause, FENCING},
-        release::Standing,
-    },
+    leaving::{course::Cause, release::Standing},
     reason::Reason,
     reconcile::attempts::Due,
 };
@@ -74,8 +71,9 @@ impl Plan {
             let Some(stage) = Stage::of_reason(&entry.leaving_reason) else {
                 continue;
             };
-            let can_stay = entry.leaving == FENCING && entry.phase != DELETING;
-            if can_stay && (!heals || position(seen, &self.hosts, *slot, entry).is_beyond(stage)) {
+            if leaving::is_fencing(entry)
+                && (!heals || position(seen, &self.hosts, *slot, entry).is_beyond(stage))
+            {
                 entry.stay();
             }
         }

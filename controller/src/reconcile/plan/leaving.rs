@@ -27,7 +27,7 @@ pub(super) fn leave(entry: &mut VmStatus, cause: Cause, agent: Sighting<'_>) {
 }
 
 /// It has begun to leave, and can still be kept.
-fn is_fencing(entry: &VmStatus) -> bool {
+pub(super) fn is_fencing(entry: &VmStatus) -> bool {
     entry.leaving == FENCING && entry.phase != DELETING
 }
 
@@ -88,10 +88,10 @@ impl Plan {
     pub(super) fn part(&mut self, seen: &Seen<'_>) {
         let held = seen.demand.held().is_some();
         for (slot, entry) in &mut self.record.entries {
-            let standing = self.ties.standing(*slot, entry);
             if entry.phase == DELETING {
                 continue;
             }
+            let standing = self.ties.standing(*slot, entry);
             let agent = self.ties.sighting(*slot);
             let look = self.ties.looks.get(slot).copied();
             match turn(is_fencing(entry), standing, agent, look) {
