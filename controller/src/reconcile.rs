@@ -191,10 +191,15 @@ impl<D: Driver> Work<'_, D> {
         let (finished, due) = (plan.finished, seen.demand.wake);
         let again = self.report(memory, &old, (&status, &plan)).await?;
         let parted = finished && self.part(&old, &plan, memory).await;
+        if !finished {
+            memory.attempts.succeeded(Task::Part);
+        }
         let measure = self.next_measurement(&sight, desired, memory);
-        let part = memory.attempts.due(Task::Part, None, (self.ctx.now)()).at();
-        let wake = [plan.wake, again, due, measure, part];
-        Ok((parted, next_look(wake, (self.ctx.now)())))
+        let now = (self.ctx.now)();
+        let keeping = [Task::Keep, Task::LetGo, Task::Part];
+        let retry = memory.attempts.next_retry(&keeping, now);
+        let wake = [plan.wake, again, due, measure, retry];
+        Ok((parted, next_look(wake, now)))
     }
 
     /// Lets go of what the template holds, and tells of what it leaves behind. Whether all is let go.

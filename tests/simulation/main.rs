@@ -29,7 +29,7 @@ use std::{
 
 /// Schedules that a run of the tests plays, unless it is told otherwise: an optimised build plays them some
 /// ten times as fast.
-const SCHEDULES: u64 = if cfg!(debug_assertions) { 300 } else { 6_000 };
+const SCHEDULES: u64 = if cfg!(debug_assertions) { 300 } else { 10_000 };
 /// Failed schedules after which no more are played.
 const MOST_FAILED: usize = 10;
 

@@ -101,6 +101,14 @@ impl Attempts {
         });
     }
 
+    /// When the first of these that failed is to be tried again. One that is wanted no more is to be forgotten
+    /// before.
+    pub(super) fn next_retry(&self, works: &[Work], now: Timestamp) -> Option<Timestamp> {
+        let failed = works.iter().filter(|work| self.fault(**work).is_some());
+        let due = failed.filter_map(|work| self.due(*work, None, now).or_now(now));
+        due.min()
+    }
+
     /// Why this was not done, the last time.
     pub(super) fn fault(&self, work: Work) -> Option<&Fault> {
         self.0.get(&work)?.fault.as_ref()
@@ -173,6 +181,15 @@ impl Due {
             Self::Now | Self::Never => None,
         }
     }
+
+    /// When it may be done, from now on.
+    fn or_now(self, now: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::Now => Some(now),
+            Self::At(at) => Some(at),
+            Self::Never => None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -220,6 +237,19 @@ mod tests {
         attempts.note(Work::Make(1), Some(fault(Retry::Soon)), T0);
         let refused = attempts.due(Work::Make(1), Some(&told), after(100));
         assert_eq!(refused, Due::Now);
+    }
+
+    #[test]
+    fn what_failed_is_tried_again_though_its_time_came_before_anybody_asked() {
+        let mut attempts = Attempts::default();
+        assert_eq!(attempts.next_retry(&[Work::Part], T0), None);
+        attempts.note(Work::Keep, None, T0);
+        attempts.note(Work::Part, Some(fault(Retry::Backoff)), T0);
+        let works = [Work::Keep, Work::Part];
+        let at = attempts.next_retry(&works, T0).unwrap();
+        assert!(at > T0);
+        assert_eq!(attempts.next_retry(&works, after(100)), Some(after(100)));
+        assert_eq!(attempts.next_retry(&[Work::Keep], T0), None);
     }
 
     #[test]

@@ -18,8 +18,11 @@ use std::collections::BTreeSet;
 /// Keeps the Secret from now on, before the first machine is asked for.
 pub(super) async fn keep<D: Driver>(work: &Work<'_, D>, sight: &Sight, memory: &mut Memory) {
     let now = (work.ctx.now)();
-    let due = memory.attempts.due(Task::Keep, None, now).is_now();
-    if due && secret::is_to_be_kept(&work.wish, sight.guard) {
+    if !secret::is_to_be_kept(&work.wish, sight.guard) {
+        memory.attempts.succeeded(Task::Keep);
+        return;
+    }
+    if memory.attempts.due(Task::Keep, None, now).is_now() {
         let kept = secret::keep(&work.ctx.client, &work.wish.secret).await;
         let fault = kept.err().map(fault);
         memory.attempts.note(Task::Keep, fault, now);
@@ -37,10 +40,13 @@ pub(super) async fn let_former_go<D: Driver>(
     let settled = sight.connection == Connection::Live && plan.hold != Some(Hold::OtherVcenter);
     let former = secret::former(&work.wish, &status.secret_in_use, settled)
         .filter(|former| memory.let_go.as_deref() != Some(*former));
-    let due = memory.attempts.due(Task::LetGo, None, now).is_now();
-    let Some(former) = former.filter(|_| due) else {
+    let Some(former) = former else {
+        memory.attempts.succeeded(Task::LetGo);
         return;
     };
+    if !memory.attempts.due(Task::LetGo, None, now).is_now() {
+        return;
+    }
     match let_go(work, former).await {
         Ok(()) => memory.let_go = Some(former.to_owned()),
         Err(error) => memory.attempts.note(Task::LetGo, Some(fault(error)), now),

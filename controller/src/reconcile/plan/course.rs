@@ -67,8 +67,9 @@ fn course(entry: &VmStatus, machine: Option<&Machine>) -> Course {
         // The name is somebody else's: pools skip the number.
         State::Conflict => Course::Remove,
         State::Off | State::Failed if !entry.powered_on_once => Course::Make,
-        // Nobody knows what became of its create: asking again looks it up.
+        // Nobody knows what became of its create, or of its power-on: asking again looks it up.
         State::Unknown if entry.moref.is_empty() => Course::Make,
+        State::Unknown if is_open(machine) && !entry.powered_on_once => Course::Make,
         State::Creating
         | State::PoweringOn
         | State::Running
@@ -78,4 +79,11 @@ fn course(entry: &VmStatus, machine: Option<&Machine>) -> Course {
         | State::Failed
         | State::Unknown => Course::Keep,
     }
+}
+
+/// Whether it is not known what became of the work on a machine. One that cannot be seen just now is another
+/// matter: asking would not help.
+fn is_open(machine: &Machine) -> bool {
+    let word = Reason::OutcomeUnknown.row().word;
+    machine.fault.as_ref().is_some_and(|it| it.word == word)
 }

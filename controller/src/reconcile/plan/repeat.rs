@@ -29,7 +29,8 @@ impl Plan {
             self.record.next_slot = written.max(seen);
         }
         let leave = !self.fence.is_empty() || !self.bury.is_empty();
-        let makes = !self.ensure.is_empty() || !self.agents.is_empty();
+        let sets = self.select.is_some() || !self.agents.is_empty();
+        let makes = !self.ensure.is_empty() || sets;
         if leave || makes || !self.removed().is_empty() {
             let again = if self.asks_only_for_what(acted) {
                 AGAIN
@@ -60,6 +61,7 @@ impl Plan {
         let within = |these: &[i32], those: &[i32]| these.iter().all(|slot| those.contains(slot));
         let leave = within(&self.fence, &acted.fence) && within(&self.bury, &acted.bury);
         leave
+            && (self.select.is_none() || acted.select.is_some())
             && self.made().is_subset(&acted.made())
             && self.removed().is_subset(&acted.removed())
             && self.welcomed().is_subset(&acted.welcomed())

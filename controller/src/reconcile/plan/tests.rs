@@ -179,6 +179,19 @@ fn a_create_whose_outcome_nobody_knows_is_asked_for_again() {
 }
 
 #[test]
+fn a_power_on_whose_outcome_nobody_knows_is_asked_for_again() {
+    let mut world = World::new(1, &[(1, State::Unknown)]);
+    let machine = world.sight.owner.machines.get_mut(&1).unwrap();
+    std::sync::Arc::make_mut(machine).fault = Some(Fault {
+        word: Reason::OutcomeUnknown.row().word,
+        ..fault(Retry::Backoff)
+    });
+    assert_eq!(world.steps(), (vec![1], vec![]));
+    world.entry(1).powered_on_once = true;
+    assert_eq!(world.steps(), (vec![], vec![]));
+}
+
+#[test]
 fn what_was_asked_for_a_moment_ago_waits_and_what_is_new_does_not() {
     let plan = World::new(2, &[]).plan();
     let after = |acted: &Plan| plan.clone().after(acted, NOW).wake;
@@ -186,6 +199,17 @@ fn what_was_asked_for_a_moment_ago_waits_and_what_is_new_does_not() {
     let mut less = plan.clone();
     less.ensure.pop();
     assert_eq!(after(&less), Some(NOW));
+}
+
+#[test]
+fn a_selection_that_came_up_meanwhile_is_not_forgotten() {
+    let mut world = World::new(1, &running(&[1])).of_node_pool(1);
+    let acted = world.plan();
+    assert_eq!(acted.select, None, "nobody has read its machines yet");
+    world.pool.machines = Sought::Found(Vec::new());
+    let plan = world.plan();
+    assert!(plan.select.is_some());
+    assert_eq!(plan.after(&acted, NOW).wake, Some(NOW));
 }
 
 #[test]
