@@ -1,7 +1,10 @@
 //! `Debug` of the messages that hold a secret; the secret itself is never printed.
 
-use crate::v1::{UserPassword, VirtualMachineSpec, virtual_machine_spec::Source};
-use std::fmt;
+use crate::v1::{
+    HttpProxy, UploadIsoRequest, UrlSource, UserPassword, VirtualMachineSpec,
+    upload_iso_request::Part, virtual_machine_spec::Source,
+};
+use std::{collections::BTreeMap, fmt};
 
 const HIDDEN: &str = "***";
 
@@ -36,13 +39,7 @@ impl fmt::Debug for VirtualMachineSpec {
             .field("disks", disks)
             .field("network_interfaces", network_interfaces)
             .field("cdrom", cdrom)
-            .field(
-                "extra_config",
-                &extra_config
-                    .keys()
-                    .map(|key| (key, HIDDEN))
-                    .collect::<Vec<_>>(),
-            )
+            .field("extra_config", &hidden(extra_config))
             .finish()
     }
 }
@@ -55,10 +52,67 @@ impl fmt::Debug for Source {
     }
 }
 
+impl fmt::Debug for UrlSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            url: _,
+            ca_bundle_pem,
+            headers,
+            proxy,
+            sha256,
+            revision,
+        } = self;
+        f.debug_struct("UrlSource")
+            .field("url", &HIDDEN)
+            .field("ca_bundle_pem", ca_bundle_pem)
+            .field("headers", &hidden(headers))
+            .field("proxy", proxy)
+            .field("sha256", sha256)
+            .field("revision", revision)
+            .finish()
+    }
+}
+
+impl fmt::Debug for HttpProxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            url,
+            username,
+            password: _,
+        } = self;
+        f.debug_struct("HttpProxy")
+            .field("url", url)
+            .field("username", username)
+            .field("password", &HIDDEN)
+            .finish()
+    }
+}
+
+impl fmt::Debug for UploadIsoRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { part } = self;
+        let mut out = f.debug_struct("UploadIsoRequest");
+        out.field("part", part).finish()
+    }
+}
+
+impl fmt::Debug for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Header(header) => f.debug_tuple("Header").field(header).finish(),
+            Self::Chunk(bytes) => write!(f, "Chunk({} bytes)", bytes.len()),
+        }
+    }
+}
+
+/// The keys alone.
+fn hidden(map: &BTreeMap<String, String>) -> Vec<(&String, &'static str)> {
+    map.keys().map(|key| (key, HIDDEN)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
 
     #[test]
     fn secrets_are_not_printed() {
@@ -71,7 +125,19 @@ mod tests {
             extra_config,
             ..VirtualMachineSpec::default()
         };
-        let text = format!("{login:?} {spec:?}");
+        let source = UrlSource {
+            url: "https://images/canary.iso".into(),
+            headers: BTreeMap::from([("key".to_owned(), "canary".to_owned())]),
+            proxy: Some(HttpProxy {
+                password: "canary".into(),
+                ..HttpProxy::default()
+            }),
+            ..UrlSource::default()
+        };
+        let chunk = UploadIsoRequest {
+            part: Some(Part::Chunk(b"canary".to_vec())),
+        };
+        let text = format!("{login:?} {spec:?} {source:?} {chunk:?}");
         assert!(!text.contains("canary"), "{text}");
         assert!(text.contains("key"), "{text}");
     }

@@ -18,6 +18,12 @@ pub const MAX_IDENTITIES: usize = 1_000;
 /// Entries in a page.
 pub const MAX_PAGE_SIZE: usize = 1_000;
 
+/// Bytes in a chunk of an upload.
+pub const MAX_CHUNK_BYTES: usize = 1 << 20;
+
+/// Bytes in an ISO, unless the configuration says otherwise.
+pub const MAX_ISO_BYTES: i64 = 8 << 30;
+
 /// Longest `wait` of a request.
 pub const MAX_WAIT: Duration = Duration::from_mins(10);
 
@@ -90,6 +96,8 @@ fn limits() -> Limits {
         max_identities: count(MAX_IDENTITIES),
         max_page_size: count(MAX_PAGE_SIZE),
         max_message_bytes: count(MAX_MESSAGE_BYTES),
+        max_chunk_bytes: count(MAX_CHUNK_BYTES),
+        max_iso_bytes: MAX_ISO_BYTES,
         max_wait: MAX_WAIT.try_into().ok(),
     }
 }
@@ -115,6 +123,8 @@ mod tests {
                     max_identities: 1_000,
                     max_page_size: 1_000,
                     max_message_bytes: 4_194_304,
+                    max_chunk_bytes: 1_048_576,
+                    max_iso_bytes: 8_589_934_592,
                     max_wait: Some(prost_types::Duration {
                         seconds: 600,
                         nanos: 0

@@ -14,16 +14,19 @@ use crate::{
 use contract::{
     identity::{MANUAL_HUB, is_id},
     v1::{
-        EnsureIsoRequest, EnsureIsoResponse, Fault, GetIsoRequest, GetIsoResponse, Iso, IsoFile,
-        IsoKey, IsoOrigin, IsoSource, IsoState, Owner, Reason, Resolution, ResolutionState,
-        iso_source::Source, isos_server::Isos,
+        DeleteIsoRequest, DeleteIsoResponse, EnsureIsoRequest, EnsureIsoResponse, Fault, Feature,
+        GetIsoRequest, GetIsoResponse, Iso, IsoFile, IsoKey, IsoOrigin, IsoSource, IsoState,
+        ListIsoFilesRequest, ListIsoFilesResponse, ListIsosRequest, ListIsosResponse, Owner,
+        Reason, Resolution, ResolutionState, UploadIsoRequest, UploadIsoResponse, WatchIsosRequest,
+        WatchIsosResponse, iso_source::Source, isos_server::Isos,
     },
 };
+use futures::stream::Pending;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 const PATH_FIELD: &str = "source.datastore_path";
 
@@ -68,6 +71,8 @@ impl Isos for IsosService {
             id,
             source,
             datacenter,
+            datastores: _,
+            file_label: _,
             wait,
             validate_only,
         } = message;
@@ -109,6 +114,7 @@ impl Isos for IsosService {
         Ok(Response::new(EnsureIsoResponse {
             iso: Some(iso),
             resolutions: validate_only.then_some(resolution).into_iter().collect(),
+            missing_privileges: Vec::new(),
             done: true,
             operation_id: caller.operation_id,
         }))
@@ -142,6 +148,51 @@ impl Isos for IsosService {
         })?;
         Ok(Response::new(GetIsoResponse { iso: Some(iso) }))
     }
+
+    async fn upload_iso(
+        &self,
+        _: Request<Streaming<UploadIsoRequest>>,
+    ) -> Result<Response<UploadIsoResponse>, Status> {
+        Err(unsupported("UploadIso", Feature::IsoUpload))
+    }
+
+    async fn list_isos(
+        &self,
+        _: Request<ListIsosRequest>,
+    ) -> Result<Response<ListIsosResponse>, Status> {
+        Err(unsupported("ListIsos", Feature::IsoStore))
+    }
+
+    async fn delete_iso(
+        &self,
+        _: Request<DeleteIsoRequest>,
+    ) -> Result<Response<DeleteIsoResponse>, Status> {
+        Err(unsupported("DeleteIso", Feature::IsoStore))
+    }
+
+    type WatchIsosStream = Pending<Result<WatchIsosResponse, Status>>;
+
+    async fn watch_isos(
+        &self,
+        _: Request<WatchIsosRequest>,
+    ) -> Result<Response<Self::WatchIsosStream>, Status> {
+        Err(unsupported("WatchIsos", Feature::IsoStore))
+    }
+
+    async fn list_iso_files(
+        &self,
+        _: Request<ListIsoFilesRequest>,
+    ) -> Result<Response<ListIsoFilesResponse>, Status> {
+        Err(unsupported("ListIsoFiles", Feature::IsoStore))
+    }
+}
+
+/// What a call is answered whose feature this driver does not have.
+fn unsupported(call: &str, feature: Feature) -> Status {
+    let name = feature.as_str_name();
+    let what = format!("`{call}` needs {name}, which this driver lacks");
+    let fault = Fault::new(Reason::FeatureUnsupported, what);
+    fault.with("feature", name).into_status("")
 }
 
 fn place(vcenter: &str, key: IsoKey) -> (String, String, String, String) {
@@ -200,6 +251,7 @@ fn told(
         size_bytes,
         origin,
         fault: fault.clone(),
+        ..IsoFile::default()
     };
     Iso {
         key: Some(key),
@@ -211,6 +263,7 @@ fn told(
         size_bytes,
         files: vec![file],
         revision: 1,
+        ..Iso::default()
     }
 }
 
