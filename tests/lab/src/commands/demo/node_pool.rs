@@ -193,9 +193,11 @@ impl Shown<'_> {
         let so = |template: Option<&Value>| {
             let status = template.map_or(&Value::Null, |it| &it["status"]);
             let listed = status["vmStatus"].as_array();
-            let joined = listed.into_iter().flatten();
-            let joined = joined.filter(|it| it["phase"] == "Joined").count();
-            status["joinedReplicas"] == count && joined == count as usize
+            // Machines that are gone stay listed until their Agents are.
+            let all = listed.is_some_and(|listed| {
+                listed.len() == count as usize && listed.iter().all(|it| it["phase"] == "Joined")
+            });
+            status["joinedReplicas"] == count && all
         };
         self.lab.wait_for_template(NAME, PATIENCE, so).await?;
         let columns = "custom-columns=JOINED:.status.joinedReplicas,VMS:.status.vmStatus[*].name";
