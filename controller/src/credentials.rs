@@ -1,6 +1,6 @@
 //! What a Secret says about a vCenter.
 
-use crate::driver::{Login, Trust};
+use crate::driver::{Login, LoginPart, Trust};
 use k8s_openapi::api::core::v1::Secret;
 
 /// Keys of the address: ours, and the companion's.
@@ -15,6 +15,25 @@ pub enum InvalidSecret {
     /// A value is not text.
     #[error("`{0}` in the Secret is not UTF-8 text. Correct the value")]
     NotText(&'static str),
+    /// The driver can do nothing with a value.
+    #[error("`{}` in the Secret {problem}. Correct the value", key(*part))]
+    Unusable {
+        /// Whose value it is.
+        part: LoginPart,
+        /// What is wrong with it, as what follows its name.
+        problem: String,
+    },
+}
+
+/// The key that has this part of a login.
+fn key(part: LoginPart) -> &'static str {
+    match part {
+        LoginPart::Server => SERVER[0],
+        LoginPart::Username => "username",
+        LoginPart::Password => "password",
+        LoginPart::CaBundle => "cacertificate",
+        LoginPart::Thumbprint => "thumbprint",
+    }
 }
 
 /// How to log in, by this Secret.
@@ -104,6 +123,18 @@ mod tests {
             let pairs: Vec<_> = LOGIN.into_iter().chain(extra).collect();
             assert_eq!(login(&secret(&pairs)).unwrap().trust, trust);
         }
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_used_is_told_by_its_key() {
+        let unusable = InvalidSecret::Unusable {
+            part: LoginPart::CaBundle,
+            problem: "cannot be used: it holds no certificate".into(),
+        };
+        assert_eq!(
+            unusable.to_string(),
+            "`cacertificate` in the Secret cannot be used: it holds no certificate. Correct the value"
+        );
     }
 
     #[test]

@@ -31,7 +31,8 @@ pub type Changes = BoxStream<'static, Result<Message, Fault>>;
 
 /// What the controller asks of a driver. Each call may be repeated at will.
 pub trait Driver: Send + Sync + 'static {
-    /// Makes a vCenter known. A refused login is not an error, but part of the answer.
+    /// Makes a vCenter known. A refused login is not an error, but part of the answer; one that cannot be
+    /// tried is a fault of [`Kind::BadLogin`].
     fn connect(
         &self,
         caller: &Caller,
@@ -141,6 +142,21 @@ pub struct Login {
     pub password: String,
     /// Whom to trust.
     pub trust: Trust,
+}
+
+/// A part of a [`Login`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginPart {
+    /// The address.
+    Server,
+    /// Who logs in.
+    Username,
+    /// The secret.
+    Password,
+    /// The authorities of [`Trust::CaBundle`].
+    CaBundle,
+    /// The SHA-256 of [`Trust::Thumbprint`].
+    Thumbprint,
 }
 
 /// Whom to trust as vCenter.

@@ -304,7 +304,7 @@ impl<D: Driver> Work<'_, D> {
         match fault.kind {
             Kind::VcenterUnknown => self.link.forgotten(),
             Kind::StaleEpoch { highest } => self.ctx.links.challenge(highest),
-            Kind::Unreachable | Kind::Other => {}
+            Kind::BadLogin(_) | Kind::Unreachable | Kind::Other => {}
         }
     }
 

@@ -104,6 +104,19 @@ impl Hub {
         }
     }
 
+    /// Waits until a condition has this reason, and a message that names this.
+    pub(crate) async fn says(&self, kind: &str, reason: &str, named: &str) {
+        let so = |template: Option<&Value>| {
+            let found = template.and_then(|it| condition(it, kind));
+            found.is_some_and(|it| {
+                let message = it["message"].as_str().unwrap_or_default();
+                it["reason"] == reason && message.contains(named)
+            })
+        };
+        let waited = self.lab.wait_for_template(POOL, PATIENCE, so).await;
+        waited.unwrap();
+    }
+
     /// Waits until so many machines are on and in the status, and names them.
     pub(crate) async fn ready(&self, count: usize) -> Vec<String> {
         let what = format!("{count} machines that are on");

@@ -24,6 +24,22 @@ async fn a_wrong_password_is_told_and_a_rotated_secret_is_used_at_once() {
 }
 
 #[tokio::test]
+async fn a_value_of_the_secret_that_cannot_be_used_is_told_by_its_key() {
+    let hub = Hub::start().await;
+    hub.credentials(&json!({"cacertificate": "-----BEGIN CERTIFICATE-----\ncut off"}))
+        .await;
+    hub.apply(1).await;
+    hub.says("VSphereConnected", "CredentialsInvalid", "`cacertificate`")
+        .await;
+    hub.condition("DriverConnected", "True", "Connected").await;
+    hub.credentials(&json!({"server": "https://"})).await;
+    hub.says("VSphereConnected", "CredentialsInvalid", "`server`")
+        .await;
+    hub.credentials(&json!({})).await;
+    assert_eq!(hub.ready(1).await, ["pool-n01"]);
+}
+
+#[tokio::test]
 async fn a_secret_that_goes_is_told_and_takes_no_machine_with_it() {
     let hub = Hub::of(Lab::builder()).await;
     hub.lab.upload_iso().await.unwrap();

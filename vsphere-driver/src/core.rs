@@ -224,8 +224,7 @@ impl Core {
             trust,
         } = target;
         let kind = trust_kind(&trust);
-        let vim = (self.connect)(&server, &trust)
-            .map_err(|error| Fault::invalid("trust", format!("cannot be used: {error}")))?;
+        let vim = (self.connect)(&server, &trust).map_err(|error| untrustworthy(&error))?;
         let password: Password = Arc::new(move || Ok(Secret::new(password.expose().to_owned())));
         let session = Session::new(vim, username, password, Arc::clone(&self.ledger));
         Ok(VCenter::new(
@@ -335,6 +334,16 @@ impl std::fmt::Debug for Core {
             .field("run_id", &self.run_id)
             .finish_non_exhaustive()
     }
+}
+
+/// What is wrong with whom a caller trusts.
+fn untrustworthy(error: &InvalidTrust) -> Fault {
+    let field = match error {
+        InvalidTrust::CaBundle => "trust.ca_bundle_pem",
+        // The driver's own lack, whatever the caller gives.
+        InvalidTrust::System(_) | InvalidTrust::Client(_) => "trust",
+    };
+    Fault::invalid(field, format!("cannot be used: {error}"))
 }
 
 /// Tells the health of `vcenter/NAME` as the connection changes, until there is nothing left to be told of.

@@ -7,14 +7,16 @@ mod requests;
 
 pub(super) use capacity::capacity;
 pub use capacity::needs;
+pub(super) use faults::of_connect;
 pub use requests::spec_hash;
 pub(super) use requests::{caller, connect, filter};
 
 #[cfg(test)]
 mod tests {
+    use super::of_connect;
     use crate::driver::{
-        ExtraConfig, Fault, Kind, Login, Machine, MachineSpec, Ownership, Placement, Retry,
-        Tombstone, Trust,
+        ExtraConfig, Fault, Kind, Login, LoginPart, Machine, MachineSpec, Ownership, Placement,
+        Retry, Tombstone, Trust,
     };
     use contract::v1 as pb;
     use std::time::Duration;
@@ -35,6 +37,28 @@ mod tests {
                 Some(Duration::from_secs(2))
             )
         );
+    }
+
+    #[test]
+    fn a_connect_tells_which_part_of_the_login_cannot_be_used() {
+        for (field, part) in [
+            ("server", LoginPart::Server),
+            ("user_password.username", LoginPart::Username),
+            ("user_password.password", LoginPart::Password),
+            ("trust.ca_bundle_pem", LoginPart::CaBundle),
+            ("trust.sha256_thumbprint", LoginPart::Thumbprint),
+        ] {
+            let told = pb::Fault::invalid(field, "cannot be used: it is wrong");
+            let fault = of_connect(told.into_status("op"));
+            assert_eq!(
+                (fault.kind, fault.message.as_str()),
+                (Kind::BadLogin(part), "cannot be used: it is wrong")
+            );
+        }
+        // What the driver itself lacks is no matter of the login.
+        let told = pb::Fault::invalid("trust", "cannot be used: the system has no authorities");
+        let fault = of_connect(told.into_status("op"));
+        assert_eq!((fault.kind, fault.word), (Kind::Other, "InvalidField"));
     }
 
     #[test]

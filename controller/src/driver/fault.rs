@@ -1,5 +1,6 @@
 //! Why something did not happen, and what to do about it.
 
+use super::LoginPart;
 use contract::v1::Reason;
 use std::{fmt, time::Duration};
 
@@ -43,6 +44,8 @@ pub enum Kind {
         /// The highest that it has seen; `i32::MAX` if it did not say.
         highest: i32,
     },
+    /// A part of the login cannot be used; the message goes on after its name.
+    BadLogin(LoginPart),
     /// The driver itself cannot be reached.
     Unreachable,
     /// Any other: its retry class says all.

@@ -192,7 +192,8 @@ impl<W: Wire> Driver for GrpcDriver<W> {
             ..convert::connect(caller, login)
         };
         let request = within(LOGIN + DEADLINE, request);
-        let reply = self.vcenters().connect_v_center(request).await?;
+        let reply = self.vcenters().connect_v_center(request).await;
+        let reply = reply.map_err(convert::of_connect)?;
         let vcenter = reply.into_inner().vcenter;
         vcenter.ok_or(Fault::bad_reply("the vCenter"))?.try_into()
     }

@@ -3,7 +3,7 @@
 use super::{Guard, Link, Phase, SecretRef, names::Names, view::Concerned};
 use crate::{
     crd::{SECRET_FINALIZER, VMwareNodePoolTemplate},
-    credentials,
+    credentials::{self, InvalidSecret},
     driver::{Caller, Changes, Driver, Event, Fault, Kind, Login, Message, On, Vcenter},
     metrics, retry,
 };
@@ -140,11 +140,26 @@ impl<D: Driver> Session<D> {
             let (reason, problem) = (fault.word, &fault.message);
             tracing::warn!(reason, problem, "Connection lost");
             let pause = retry::delay(&fault, failures, retry::chance());
-            if fault.kind != Kind::VcenterUnknown {
-                self.link.phase(Phase::Broken(fault));
-            }
+            self.tell(fault).await;
             // A refusal for good is repeated slowly: the driver may have been given other orders.
             sleep(pause.unwrap_or(SILENCE)).await;
+        }
+    }
+
+    /// Says why there is no connection.
+    async fn tell(&self, fault: Fault) {
+        match fault.kind {
+            Kind::VcenterUnknown => {}
+            Kind::BadLogin(part) => {
+                let problem = fault.message;
+                let invalid = InvalidSecret::Unusable { part, problem };
+                self.link.phase(Phase::BadSecret(invalid));
+                // As with a Secret that lacks a key: the login of before is not theirs any more.
+                self.disconnect(self.forget()).await;
+            }
+            Kind::StaleEpoch { .. } | Kind::Unreachable | Kind::Other => {
+                self.link.phase(Phase::Broken(fault));
+            }
         }
     }
 

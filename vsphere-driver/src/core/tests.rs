@@ -49,6 +49,17 @@ async fn calls_that_connect_the_same_at_the_same_time_have_one_vcenter() {
 }
 
 #[tokio::test]
+async fn a_bundle_without_a_certificate_is_refused_by_its_field() {
+    let (core, _) = core();
+    let target = Target {
+        trust: Trust::CaBundle("no PEM".into()),
+        ..target("u")
+    };
+    let fault = core.connect(target, "hub").expect_err("refused");
+    assert_eq!(fault.field, "trust.ca_bundle_pem");
+}
+
+#[tokio::test]
 async fn the_health_of_a_vcenter_is_told_until_it_is_closed() {
     let (core, service) = core();
     let vcenter = core.connect(target("u"), "hub").expect("connected");

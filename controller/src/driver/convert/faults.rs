@@ -1,6 +1,6 @@
 //! What went wrong: of a call, or of one machine.
 
-use crate::driver::{Fault, Kind, Retry};
+use crate::driver::{Fault, Kind, LoginPart, Retry};
 use contract::v1 as pb;
 use tonic::{Code, Status};
 
@@ -44,6 +44,44 @@ impl From<Status> for Fault {
             },
         }
     }
+}
+
+/// Why a vCenter was not connected.
+pub(in crate::driver) fn of_connect(status: Status) -> Fault {
+    let Some(told) = pb::Fault::of_status(&status) else {
+        return status.into();
+    };
+    match login_part(&told) {
+        None => told.into(),
+        Some(part) => Fault {
+            kind: Kind::BadLogin(part),
+            message: problem(&told).to_owned(),
+            ..told.into()
+        },
+    }
+}
+
+/// The part of the login that a fault of a connect is about.
+fn login_part(fault: &pb::Fault) -> Option<LoginPart> {
+    Some(match fault.field.as_str() {
+        "server" => LoginPart::Server,
+        "user_password.username" => LoginPart::Username,
+        "user_password.password" => LoginPart::Password,
+        "trust.ca_bundle_pem" => LoginPart::CaBundle,
+        "trust.sha256_thumbprint" => LoginPart::Thumbprint,
+        _ => return None,
+    })
+}
+
+/// What a fault says of its field, without name and advice: people know it by another name.
+fn problem(fault: &pb::Fault) -> &str {
+    let (name, advice) = (
+        format!("`{}` ", fault.field),
+        format!(". {}", fault.reason().row().advice),
+    );
+    let said = fault.message.as_str();
+    let said = said.strip_prefix(&name).unwrap_or(said);
+    said.strip_suffix(&advice).unwrap_or(said)
 }
 
 impl From<pb::RetryClass> for Retry {

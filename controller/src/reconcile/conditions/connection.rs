@@ -2,6 +2,7 @@
 
 use super::{Holds, Verdict, by_fault, verdict};
 use crate::{
+    credentials::InvalidSecret,
     link::Connection,
     reason::Reason,
     reconcile::{
@@ -20,15 +21,18 @@ pub(super) fn driver_connected(seen: &Seen<'_>) -> Verdict {
             Reason::Connecting,
             "The driver has not answered yet. Wait.",
         ),
-        Connection::NoSecret | Connection::SecretRefused(_) | Connection::BadSecret(_) => verdict(
+        Connection::NoSecret
+        | Connection::SecretRefused(_)
+        | Connection::BadSecret(InvalidSecret::Missing(_) | InvalidSecret::NotText(_)) => verdict(
             type_,
             Holds::Unknown,
             Reason::NotAsked,
             "The driver is asked once the Secret is there. See VSphereConnected.",
         ),
-        Connection::VcenterDown(_) | Connection::Syncing | Connection::Live => {
-            verdict(type_, Holds::True, Reason::Connected, "")
-        }
+        Connection::BadSecret(InvalidSecret::Unusable { .. })
+        | Connection::VcenterDown(_)
+        | Connection::Syncing
+        | Connection::Live => verdict(type_, Holds::True, Reason::Connected, ""),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
     capacity::{Amount, Taken},
     crd::{AGENT_FINALIZER, Awaited, SelfHealingStatus},
     credentials::InvalidSecret,
-    driver::{Placement, Retry, State, needs},
+    driver::{LoginPart, Placement, Retry, State, needs},
     fixtures::{capacity, checks, fault, world::World},
     healing::Healing,
     hub::Sought,
@@ -67,6 +67,14 @@ fn the_connection_says_what_holds_of_vcenter_and_driver() {
             Connection::BadSecret(InvalidSecret::Missing("server")),
             (False, "CredentialsInvalid"),
             (Unknown, "NotAsked"),
+        ),
+        (
+            Connection::BadSecret(InvalidSecret::Unusable {
+                part: LoginPart::CaBundle,
+                problem: "holds no certificate".into(),
+            }),
+            (False, "CredentialsInvalid"),
+            (True, "Connected"),
         ),
         (
             Connection::SecretRefused("forbidden".into()),
