@@ -4,8 +4,11 @@
 //! `ValidatingAdmissionPolicy`, so that a user learns of it when applying.
 
 mod cel;
+mod ignored;
 pub mod policy;
 mod text;
+
+pub use ignored::ignored;
 
 use crate::{
     agents::labels::{is_key, is_value},

@@ -74,6 +74,8 @@ pub struct Wish {
     pub basis: Basis,
     /// What is wrong with the spec.
     pub problems: Vec<String>,
+    /// What of the spec changes nothing.
+    pub ignored: Vec<&'static str>,
 }
 
 /// How far an adoption is to go.
@@ -173,6 +175,7 @@ impl Wish {
                 Some(false) | None => Basis::Total,
             },
             problems: validation::problems(spec, &owner.namespace),
+            ignored: validation::ignored(spec),
             owner,
         })
     }

@@ -105,7 +105,7 @@ pub struct VMwareNodePoolTemplateSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas: Option<i32>,
     /// Machines to have beyond those that the NodePool asks for, on and ready to be bound, 0 to 2000.
-    /// Absent: 0. Ignored in test mode.
+    /// Absent: 0. Ignored in test mode, as `SpecValid` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spares: Option<i32>,
     /// How often the names in `vmTemplate` are looked up and the room is measured anew, as in `5m`, which
@@ -274,7 +274,7 @@ pub struct AgentIso {
     /// Where to fetch it. Not supported yet: upload it and use `datastore`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// Name of the file that the companion makes of `url`. Not used yet.
+    /// Name of the file that the companion makes of `url`. Not used yet, as `SpecValid` says.
     #[serde(
         default,
         rename = "uploadedISOName",

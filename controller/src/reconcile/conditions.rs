@@ -136,7 +136,13 @@ pub(super) fn conditions(
 fn spec_valid(seen: &Seen<'_>) -> Verdict {
     let type_ = "SpecValid";
     if seen.wish.problems.is_empty() {
-        return verdict(type_, Holds::True, Reason::Valid, "");
+        let ignored = seen.wish.ignored.join("; ");
+        let message = if ignored.is_empty() {
+            ignored
+        } else {
+            format!("Ignored: {ignored}.")
+        };
+        return verdict(type_, Holds::True, Reason::Valid, message);
     }
     let problems = seen.wish.problems.join("; ");
     let message = format!("{problems}. Correct the spec; until then nothing is made or removed.");

@@ -393,6 +393,22 @@ fn a_vcenter_that_was_exchanged_is_told_of() {
 }
 
 #[test]
+fn a_spec_with_a_field_that_changes_nothing_is_valid_and_names_it() {
+    let mut world = running(1, &[]);
+    world.wish.ignored = vec!["spec.spares, which are a NodePool's"];
+    let seen = world.seen();
+    let valid = spec_valid(&seen);
+    assert_eq!(
+        (valid.holds, valid.reason, valid.message.as_str()),
+        (
+            Holds::True,
+            "Valid",
+            "Ignored: spec.spares, which are a NodePool's."
+        )
+    );
+}
+
+#[test]
 fn a_spec_that_is_not_valid_says_why() {
     let mut world = running(1, &[]);
     world.wish.problems = vec!["spec.replicas must be 0 to 2000".into()];
