@@ -1,9 +1,9 @@
 //! The reasons of conditions that only the controller can see. All others are the contract's: what the
 //! driver told is passed on with its word.
 
-/// Makes the enum, and for each reason its word: the name itself.
+/// Makes the enum, and for each reason its word, the name itself, and the conditions that give it.
 macro_rules! reasons {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
+    ($($(#[$doc:meta])* $name:ident: $($condition:ident)+,)*) => {
         /// Why a condition is as it is, where the driver was not asked or has nothing to object.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Reason {
@@ -20,143 +20,140 @@ macro_rules! reasons {
                     $(Self::$name => stringify!($name),)*
                 }
             }
+
+            /// The types of the conditions that give it.
+            pub const fn conditions(self) -> &'static [&'static str] {
+                match self {
+                    $(Self::$name => &[$(stringify!($condition)),+],)*
+                }
+            }
         }
     };
 }
 
 reasons! {
     /// The spec fulfils all that is demanded of it.
-    Valid,
+    Valid: SpecValid,
     /// The spec does not; the message names each field. Correct it.
-    Invalid,
+    Invalid: SpecValid,
     /// Nothing is done because the spec is not valid. See `SpecValid`.
-    SpecInvalid,
+    SpecInvalid: VMsCreated VMsRemoved SelfHealing,
     /// The first answer is awaited.
-    Connecting,
+    Connecting: DriverConnected VSphereConnected,
     /// The driver was not asked, for want of a credential. See `VSphereConnected`.
-    NotAsked,
+    NotAsked: DriverConnected,
     /// Driver or vCenter is connected.
-    Connected,
+    Connected: DriverConnected VSphereConnected,
     /// vCenter is connected, and its machines are being read.
-    Syncing,
+    Syncing: VSphereConnected,
     /// There is no Secret of the name that the template gives. Create it.
-    CredentialsNotFound,
-    /// The Secret lacks a key, or has one that is not text. Correct it.
-    CredentialsInvalid,
+    CredentialsNotFound: VSphereConnected,
+    /// The Secret lacks a key, or a value of it cannot be used. Correct it.
+    CredentialsInvalid: VSphereConnected,
     /// The controller may not read the Secret. Grant it get, list and watch.
-    CredentialsUnreadable,
+    CredentialsUnreadable: VSphereConnected,
     /// The Secret leads to another vCenter than the one that holds the machines.
-    VCenterChanged,
+    VCenterChanged: VSphereConnected VMsCreated VMsRemoved SelfHealing,
     /// The template itself says how many machines there shall be.
-    TestMode,
+    TestMode: NodePoolFound,
     /// The node pool says how many machines there shall be.
-    NodePoolFound,
+    NodePoolFound: NodePoolFound,
     /// It is paused: nothing is scaled.
-    NodePoolPaused,
+    NodePoolPaused: NodePoolFound,
     /// Node pools are being read. Wait.
-    NodePoolSyncing,
+    NodePoolSyncing: NodePoolFound,
     /// The hub does not have node pools. Install HyperShift, or use test mode.
-    NodePoolKindMissing,
+    NodePoolKindMissing: NodePoolFound,
     /// The node pool cannot be read. Let the controller get, list and watch it.
-    NodePoolUnreadable,
+    NodePoolUnreadable: NodePoolFound,
     /// The node pool is not for Agents. Take another.
-    NodePoolPlatform,
+    NodePoolPlatform: NodePoolFound,
     /// There is no such node pool. Create it, or correct `nodePoolRef`.
-    NodePoolNotFound,
+    NodePoolNotFound: NodePoolFound SelfHealing,
     /// The node pool is gone. Delete the template, too, or create the node pool anew.
-    NodePoolDeleted,
+    NodePoolDeleted: NodePoolFound,
     /// The node pool is gone, and was not seen being deleted: its machines are kept for a while. Create it anew,
     /// or see `ScaleDownHeld`.
-    NodePoolVanished,
+    NodePoolVanished: NodePoolFound,
     /// The node pool is being deleted. Wait.
-    NodePoolDeleting,
+    NodePoolDeleting: NodePoolFound SelfHealing,
     /// An older template makes the machines of the same node pool: delete one of the two. Of
     /// `AdoptionRequired`: machines bear the mark of a template that is no more. Adopt them.
-    Conflict,
+    Conflict: NodePoolFound AdoptionRequired,
     /// Nobody can be heard who says how many machines there shall be. See `NodePoolFound`.
-    NodePoolNotHeard,
+    NodePoolNotHeard: VMsCreated SelfHealing Ready,
     /// The template is being deleted, and asks for nothing.
-    TemplateDeleting,
+    TemplateDeleting: NodePoolFound SelfHealing,
     /// More than half of the machines would go at once. Permit it, or raise the number again.
-    ScaleDownHeld,
+    ScaleDownHeld: ScaleDownHeld SelfHealing,
     /// No change of the number is held.
-    NothingHeld,
+    NothingHeld: ScaleDownHeld,
     /// Nothing was looked up yet. See `VSphereConnected` and `SpecValid`.
-    NotChecked,
+    NotChecked: ResourcesValidated ISOReady,
     /// Every name in the spec stands for something that can be used.
-    ResourcesValidated,
+    ResourcesValidated: ResourcesValidated,
     /// The room was not measured yet. See `VSphereConnected` and `SpecValid`.
-    CapacityNotRead,
+    CapacityNotRead: ResourcesAvailable,
     /// There is room for all machines that are missing.
-    SufficientResources,
+    SufficientResources: ResourcesAvailable,
     /// There is room for some of the machines that are missing, not for all.
-    InsufficientResources,
+    InsufficientResources: ResourcesAvailable,
     /// There is room for none of the machines that are missing.
-    NoCapacity,
+    NoCapacity: ResourcesAvailable,
     /// No limit is set.
-    NoQuotaConfigured,
+    NoQuotaConfigured: QuotaAvailable,
     /// Fewer machines are asked for than the limits permit.
-    WithinQuota,
+    WithinQuota: QuotaAvailable,
     /// As many machines are asked for as `softMaxVms`.
-    ApproachingQuota,
+    ApproachingQuota: QuotaAvailable,
     /// More machines are asked for than `maxVms`; the surplus is not made.
-    MaxVmsReached,
+    MaxVmsReached: QuotaAvailable,
     /// The ISO is where the spec says.
-    ISOReady,
+    ISOReady: ISOReady,
     /// There are as many machines as there shall be, none of them failed.
-    VMsReconciled,
+    VMsReconciled: VMsCreated,
     /// Machines are being made. Wait.
-    Reconciling,
+    Reconciling: VMsCreated,
     /// No machine is to go, or all that were are gone.
-    NothingToRemove,
+    NothingToRemove: VMsRemoved,
     /// Machines are being removed. Wait.
-    Removing,
+    Removing: VMsRemoved,
     /// Machines that are not wanted any more are workers of a cluster, and stay until it gives them back. Scale
     /// their `NodePool` down, or delete their Machines.
-    WorkersBound,
+    WorkersBound: VMsRemoved,
     /// Agents cannot be looked at, so that nobody can tell which machines are in use. The message says why.
-    AgentsNotSeen,
+    AgentsNotSeen: VMsRemoved SelfHealing,
     /// All machines are of the present spec.
-    UpToDate,
+    UpToDate: VMsUpToDate,
     /// Machines are of an earlier spec, and left as they are.
-    Drifted,
+    Drifted: VMsUpToDate,
     /// Machines bear the mark of this template, but are copies of others.
-    MarkCopied,
+    MarkCopied: VMsUpToDate,
     /// The companion has made machines for this template: nothing is made or removed until they are adopted.
-    CompanionVMs,
+    CompanionVMs: AdoptionRequired,
     /// No machine waits for its adoption.
-    NoCompanionVMs,
+    NoCompanionVMs: AdoptionRequired,
     /// The machines were given up to the companion; nothing is made or removed.
-    Released,
+    Released: AdoptionRequired VMsCreated VMsRemoved SelfHealing,
     /// Nothing is done because machines wait for their adoption. See the condition `AdoptionRequired`.
-    AdoptionRequired,
+    AdoptionRequired: VMsCreated VMsRemoved SelfHealing,
     /// Each machine got on within its deadlines, or has time left.
-    Healthy,
+    Healthy: SelfHealing,
     /// Machines that did not get on are being replaced. Wait.
-    Replacing,
+    Replacing: SelfHealing,
     /// Machines are not nodes in time, and a cluster has them: replacing them is Cluster API's.
-    InstallationOverdue,
+    InstallationOverdue: SelfHealing,
     /// Machine after machine was replaced, and none got on. Find out why, then close the circuit.
-    CircuitOpen,
+    CircuitOpen: SelfHealing,
     /// vCenter cannot be looked at; what was seen last stays. See `VSphereConnected`.
-    NotSeen,
+    NotSeen: AdoptionRequired VMsCreated VMsRemoved SelfHealing Ready,
     /// An annotation says that nothing is to be done.
-    Paused,
+    Paused: Paused VMsCreated VMsRemoved SelfHealing,
     /// All machines are there and on.
-    AllReady,
+    AllReady: Ready,
     /// Not all are. See `VMsCreated`, `VMsRemoved` and `vmStatus`.
-    NotAllReady,
+    NotAllReady: Ready,
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_word_of_a_reason_is_its_name() {
-        assert_eq!(Reason::ISOReady.word(), "ISOReady");
-        for reason in Reason::ALL {
-            assert_eq!(reason.word(), format!("{reason:?}"));
-        }
-    }
-}
+mod tests;

@@ -58,6 +58,10 @@ fn verdict(
     reason: Reason,
     message: impl Into<String>,
 ) -> Verdict {
+    debug_assert!(
+        reason.conditions().contains(&type_),
+        "{reason:?} is not listed for {type_}"
+    );
     Verdict {
         type_,
         holds,

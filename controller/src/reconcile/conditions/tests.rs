@@ -421,10 +421,15 @@ fn only_a_change_of_the_status_moves_the_time() {
     let at = |seconds| Timestamp::from_second(seconds).unwrap();
     let one = |holds, reason| vec![verdict("Ready", holds, reason, "")];
     let first = conditions(one(Holds::False, Reason::NotAllReady), &[], Some(1), at(1));
-    let reworded = conditions(one(Holds::False, Reason::Paused), &first, Some(2), at(2));
+    let reworded = conditions(
+        one(Holds::False, Reason::NodePoolNotHeard),
+        &first,
+        Some(2),
+        at(2),
+    );
     assert_eq!(
         (&*reworded[0].reason, &reworded[0].last_transition_time),
-        ("Paused", &Time(at(1)))
+        ("NodePoolNotHeard", &Time(at(1)))
     );
     let turned = conditions(
         one(Holds::True, Reason::AllReady),
