@@ -161,7 +161,7 @@ impl<D: Driver> Work<'_, D> {
         let (_, recorded) = memory.status(self.template);
         // Anew each time: nothing is destroyed because of what was found a while ago.
         memory.looks.clear();
-        let (mut first, record, desired) = {
+        let (first, record, desired) = {
             let seen = self.seen(&sight, &pool, &recorded, memory);
             let first = plan(&seen);
             let differs = first.record.next_slot != recorded.next_slot
@@ -174,9 +174,8 @@ impl<D: Driver> Work<'_, D> {
         if let Some(status) = record {
             self.write(memory, &recorded, &status).await?;
         }
-        leave::fence(self, &first, memory).await;
-        leave::look_again(self, (&sight, &pool), &mut first, memory).await;
-        act::act(self, &sight, &first, memory).await;
+        leave::fence(self, &first, &first.fence, memory).await;
+        act::act(self, (&sight, &pool), &first, memory).await;
         leave::bury(self, &first, memory).await;
         self.measure(&sight, desired, memory).await;
 

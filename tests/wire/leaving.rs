@@ -81,6 +81,24 @@ impl NodePool {
         agents.patch(&name, &by, &bound).await.unwrap();
     }
 
+    /// Waits until the status says that a machine is chosen to be destroyed, or that it stays.
+    async fn chosen(&self, machine: &str, chosen: bool) {
+        let so = |template: Option<&Value>| {
+            let listed = template.and_then(|it| it["status"]["vmStatus"].as_array());
+            let mut listed = listed.into_iter().flatten();
+            let entry = listed.find(|it| it["name"] == machine);
+            entry.is_some_and(|it| {
+                let goes = it["phase"] == "Deleting";
+                goes == chosen && it["leaving"].is_null() != chosen
+            })
+        };
+        let waited = self.hub.lab.wait_for_template(POOL, PATIENCE, so).await;
+        if let Err(error) = waited {
+            let shown = ["get", "vmtemplate", POOL, "-o", "yaml"];
+            panic!("{error}: {}", self.hub.kubectl_output(&shown).await);
+        }
+    }
+
     /// Waits until there are these machines and no others, all of them on.
     async fn only(&self, names: &[&str]) {
         let these = |machines: &[Machine]| {
@@ -244,14 +262,18 @@ async fn a_machine_that_is_bound_on_its_way_out_stays() {
     let free = pool.agent_of("pool-n02").await;
     withdrawal(&pool, &free, true).await;
 
-    // Their Agents are fenced, and one is bound before the driver has heard that its machine shall go.
+    // Their Agents are fenced, and one is bound before the driver has heard that its machine shall go. What was
+    // decided before that may still be on its way to the driver: it hears nothing until the controller has
+    // decided anew.
     let rpcs = hub.lab.rpcs().unwrap();
     let refused = Action::Status { code: 503 };
     rpcs.add(Fault::each("DeleteVirtualMachines", refused));
     pool.scale(1).await;
     hub.condition("VMsRemoved", "False", "DriverUnreachable")
         .await;
+    pool.chosen("pool-n02", true).await;
     pool.bind("pool-n02").await;
+    pool.chosen("pool-n02", false).await;
     rpcs.clear();
     pool.only(&["pool-n02", "pool-n03"]).await;
     hub.condition("VMsRemoved", "True", "NothingToRemove").await;

@@ -88,6 +88,14 @@ pub(crate) struct Place {
 }
 
 /// Withdraws the Agent, so that nobody takes it any more, and looks whether somebody was faster.
+///
+/// # Guarantees
+///
+/// Where the Agent is found [`Look::Clear`], nobody takes it because of an older reading, however old that is:
+/// the Cluster API provider binds by an update of the whole Agent, which the API server refuses once the
+/// withdrawal is written, and its `AgentMachine` names the Agent only after that. So nothing has to be waited
+/// for. Who binds by a patch that rests on no version, as a person with `kubectl` does, is not refused: what was
+/// found counts only for what is done next, and is to be found out again for all that is done later.
 pub(crate) async fn fence(client: &Client, place: &Place) -> Result<Look, Error> {
     let agents = api(client, place);
     let Some(agent) = read(&agents, place).await? else {
@@ -96,12 +104,13 @@ pub(crate) async fn fence(client: &Client, place: &Place) -> Result<Look, Error>
     if view(&agent).is_tied() {
         return Ok(Look::Taken);
     }
-    if is_offered(&agent) {
-        let params = PatchParams::apply(CONTROLLER).force();
-        let patch = Patch::Apply(withdrawn(&agent));
-        let written = agents.patch(&place.name, &params, &patch).await;
-        written.map_err(Error::Write)?;
+    if !is_offered(&agent) {
+        return Ok(Look::Clear);
     }
+    let params = PatchParams::apply(CONTROLLER).force();
+    let patch = Patch::Apply(withdrawn(&agent));
+    let written = agents.patch(&place.name, &params, &patch).await;
+    written.map_err(Error::Write)?;
     match read(&agents, place).await? {
         Some(agent) if view(&agent).is_tied() => Ok(Look::Taken),
         Some(agent) if is_approved(&agent) => Err(Error::Approved),

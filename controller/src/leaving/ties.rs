@@ -83,8 +83,12 @@ impl Ties {
         }
     }
 
-    /// Who uses a machine. One without an Agent may be that of an Agent that cannot be read.
+    /// Who uses a machine. One without an Agent may be that of an Agent that cannot be read, and a look outweighs
+    /// what a watch has told.
     pub(crate) fn standing(&self, slot: i32, entry: &VmStatus) -> Standing {
+        if self.looks.get(&slot) == Some(&Look::Taken) {
+            return Standing::Used;
+        }
         let agent = match self.sighting(slot) {
             Sighting::Absent if self.garbled => Sighting::Blind,
             agent => agent,

@@ -7,23 +7,29 @@ use super::{
     Work,
     attempts::{Attempts, Work as Task},
     handover::{Question, question},
+    leave,
     memory::Memory,
     plan::Plan,
 };
 use crate::{
     driver::{Adopted, Adopting, Adoption, Answer, Driver, Fault, MachineRef, On, State, Wanted},
+    leaving::release::Sighting,
     link::Sight,
+    pool::Pool,
     wish::Adopt,
 };
 use jiff::Timestamp;
 
 /// As many as one call takes.
 const BATCH: usize = 1000;
+/// As many machines with Agents as one call destroys: each Agent is looked at right before, and the first look is
+/// still a fresh one when the last is done.
+const LOOKED_AT: usize = 64;
 
 /// Does what `plan` says. What fails is noted, and seen in the status.
 pub(super) async fn act<D: Driver>(
     work: &Work<'_, D>,
-    sight: &Sight,
+    (sight, pool): (&Sight, &Pool),
     plan: &Plan,
     memory: &mut Memory,
 ) {
@@ -36,7 +42,7 @@ pub(super) async fn act<D: Driver>(
     };
     // Boxed, as it is seldom done: a reconciliation without it stays small.
     Box::pin(hand_over(work, on, plan, memory)).await;
-    delete(work, on, plan, memory).await;
+    delete(work, on, (sight, pool), plan, memory).await;
     prove(work, on, plan, memory).await;
     ensure(work, on, plan, memory).await;
     node_pool::select(work, plan, memory).await;
@@ -106,15 +112,50 @@ async fn release<D: Driver>(
     Ok(all)
 }
 
-async fn delete<D: Driver>(work: &Work<'_, D>, on: On<'_>, plan: &Plan, memory: &mut Memory) {
-    for batch in plan.delete.chunks(BATCH) {
-        tracing::info!(machines = batch.len(), "Removing machines");
-        let answer = work.ctx.driver.delete(on, batch).await;
-        let tasks = batch.iter().map(|machine| Task::Remove(machine.key.slot));
-        if !take(work, memory, Task::Delete, tasks, answer) {
+/// Has machines destroyed that nobody uses at this moment.
+///
+/// # Guarantees
+///
+/// A machine goes only if its Agent was not in use when it was read from the API server for this very call. What
+/// can still happen in between is that somebody binds the Agent after its reading and before the driver has the
+/// call: the time of reading at most [`LOOKED_AT`] Agents and of one call. That call waits at most ten seconds for
+/// a connection, should it break in this moment; where there was none before, nothing is destroyed at all.
+async fn delete<D: Driver>(
+    work: &Work<'_, D>,
+    on: On<'_>,
+    seen: (&Sight, &Pool),
+    plan: &Plan,
+    memory: &mut Memory,
+) {
+    let has_agent = |it: &MachineRef| matches!(plan.ties.sighting(it.key.slot), Sighting::There(_));
+    let (known, alone): (Vec<_>, Vec<_>) = plan.delete.iter().cloned().partition(has_agent);
+    let alone = leave::still_alone(work, seen, plan, alone, memory).await;
+    for batch in alone.chunks(BATCH) {
+        if !remove(work, on, batch, memory).await {
             return;
         }
     }
+    for batch in known.chunks(LOOKED_AT) {
+        let batch = leave::still_fenced(work, plan, batch, memory).await;
+        if !batch.is_empty() && !remove(work, on, &batch, memory).await {
+            return;
+        }
+    }
+}
+
+/// Whether the driver took the call.
+async fn remove<D: Driver>(
+    work: &Work<'_, D>,
+    on: On<'_>,
+    machines: &[MachineRef],
+    memory: &mut Memory,
+) -> bool {
+    tracing::info!(machines = machines.len(), "Removing machines");
+    let answer = work.ctx.driver.delete(on, machines).await;
+    let tasks = machines
+        .iter()
+        .map(|machine| Task::Remove(machine.key.slot));
+    take(work, memory, Task::Delete, tasks, answer)
 }
 
 /// Finds out about machines that are out of sight. Nobody chose them to go: one that comes back meanwhile

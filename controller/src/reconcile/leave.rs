@@ -2,8 +2,11 @@
 
 use super::{Work, attempts::Work as Task, memory::Memory, plan::Plan};
 use crate::{
-    driver::{Driver, Fault, Kind, Retry},
-    leaving::agent::{self, Place},
+    driver::{Driver, Fault, Kind, MachineRef, Retry},
+    leaving::{
+        agent::{self, Place},
+        course::Look,
+    },
     link::Sight,
     pool::Pool,
     wish::{Ending, Mode},
@@ -13,10 +16,15 @@ use futures::{StreamExt as _, stream};
 /// Agents that are dealt with at the same time.
 const AT_ONCE: usize = 8;
 
-/// Fences the Agents of machines that have begun to leave, and notes what was found then.
-pub(super) async fn fence<D: Driver>(work: &Work<'_, D>, plan: &Plan, memory: &mut Memory) {
+/// Fences the Agents of machines that leave, and notes what was found then.
+pub(super) async fn fence<D: Driver>(
+    work: &Work<'_, D>,
+    plan: &Plan,
+    slots: &[i32],
+    memory: &mut Memory,
+) {
     let client = &work.ctx.client;
-    let places = places(plan, &plan.fence);
+    let places = places(plan, slots);
     let looks = stream::iter(places)
         .map(async |(slot, place)| (slot, agent::fence(client, &place).await))
         .buffer_unordered(AT_ONCE);
@@ -31,20 +39,40 @@ pub(super) async fn fence<D: Driver>(work: &Work<'_, D>, plan: &Plan, memory: &m
     }
 }
 
-/// Leaves in the plan, of the machines to be destroyed that have no Agent as far as is known, those that have
-/// none now.
-pub(super) async fn look_again<D: Driver>(
+/// Of these machines, whose Agents are known, those that may be destroyed at this moment. Since they were chosen,
+/// the driver may have refused for hours, and what a watch has told may be some minutes old: the fence is looked
+/// at again, and put up again where somebody took it down.
+pub(super) async fn still_fenced<D: Driver>(
+    work: &Work<'_, D>,
+    plan: &Plan,
+    machines: &[MachineRef],
+    memory: &mut Memory,
+) -> Vec<MachineRef> {
+    let slots: Vec<_> = machines.iter().map(|it| it.key.slot).collect();
+    fence(work, plan, &slots, memory).await;
+    let clear = |it: &&MachineRef| memory.looks.get(&it.key.slot) == Some(&Look::Clear);
+    let clear: Vec<_> = machines.iter().filter(clear).cloned().collect();
+    if clear.len() < machines.len() {
+        let machines = machines.len() - clear.len();
+        tracing::info!(machines, "Agents are in use or cannot be withdrawn");
+    }
+    clear
+}
+
+/// Of these machines, which have no Agent as far as is known, those that have none at this moment.
+pub(super) async fn still_alone<D: Driver>(
     work: &Work<'_, D>,
     (sight, pool): (&Sight, &Pool),
-    plan: &mut Plan,
+    plan: &Plan,
+    mut machines: Vec<MachineRef>,
     memory: &mut Memory,
-) {
+) -> Vec<MachineRef> {
     let unknowns = match work.wish.mode {
         Mode::NodePool { .. } => plan.unknowns(&sight.owner),
-        Mode::Test { .. } => return,
+        Mode::Test { .. } => return machines,
     };
     if unknowns.entries.is_empty() {
-        return;
+        return machines;
     }
     let slots = unknowns.entries.keys().copied();
     let looked = unknowns
@@ -66,7 +94,8 @@ pub(super) async fn look_again<D: Driver>(
             .attempts
             .note(Task::Fence(slot), Some(why), (work.ctx.now)());
     }
-    plan.delete.retain(|it| !known.contains(&it.key.slot));
+    machines.retain(|it| !known.contains(&it.key.slot));
+    machines
 }
 
 /// Deletes the Agents of machines that are gone, and lets them go.

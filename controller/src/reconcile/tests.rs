@@ -1,6 +1,7 @@
 //! Whole scenarios, on a hub and a driver in memory.
 
 mod healing;
+mod leaving;
 mod overload;
 mod partitions;
 mod pools;

@@ -5,7 +5,8 @@ use crate::hub::Availability;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-fn pool(spec: &Value) -> Value {
+/// A node pool that says this.
+pub(super) fn pool(spec: &Value) -> Value {
     let mut pool = json!({
         "apiVersion": "hypershift.openshift.io/v1beta1", "kind": "NodePool",
         "metadata": {"name": "workers", "namespace": "clusters"},
@@ -19,7 +20,7 @@ fn pool(spec: &Value) -> Value {
 }
 
 /// A hub whose node pool asks for so many, all of which are there.
-async fn with(replicas: i32) -> Hub {
+pub(super) async fn with(replicas: i32) -> Hub {
     let change = json!({"testMode": false, "nodePoolRef": {"name": "workers"}, "replicas": null});
     let mut hub = Hub::new(&change);
     hub.shelve(pool(&json!({"replicas": replicas})));
@@ -95,7 +96,7 @@ async fn a_node_pool_that_cannot_be_read_changes_nothing() {
 }
 
 /// The Agent of the machine of this slot, which a cluster has.
-fn bound(hub: &Hub, slot: i32) -> Value {
+pub(super) fn bound(hub: &Hub, slot: i32) -> Value {
     let status = hub.template().unwrap().status.unwrap();
     let mut entries = status.vm_status.iter();
     let entry = entries.find(|entry| entry.slot == Some(slot)).unwrap();
