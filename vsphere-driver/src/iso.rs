@@ -1,5 +1,6 @@
-//! ISOs on datastores: looked at, never changed.
+//! ISOs on datastores: looked at, and brought there.
 
+pub mod destination;
 pub mod path;
 
 use crate::{
