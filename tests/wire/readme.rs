@@ -5,15 +5,21 @@ use std::process::Stdio;
 use lab::{Lab, files};
 use tokio::process::Command;
 
+use crate::hub::Hub;
 use crate::zone::{Zone, soon};
 
-/// What stands behind the fence of a command of the walk-through, before its name.
-const FENCE: &str = "```sh grpcurl-walk ";
+/// The tools of the lab under the names that a person types.
+const TOOLS: &str = r#"
+kubectl() { "$KUBECTL" --namespace "$NAMESPACE" "$@"; }
+govc() { "$GOVC" "$@"; }
+"#;
 
-/// The commands of the walk-through by their names, in the order of the README.
-fn walk() -> Vec<(String, String)> {
+/// The commands of a walk through the README by their names, in its order.
+fn walk(name: &str) -> Vec<(String, String)> {
     let readme = std::fs::read_to_string(files::workspace().join("README.md")).unwrap();
-    let blocks = readme.split(FENCE).skip(1);
+    // What stands behind the fence of a command, before its name.
+    let fence = format!("```sh {name} ");
+    let blocks = readme.split(&fence).skip(1);
     blocks
         .map(|block| {
             let (name, rest) = block.split_once('\n').unwrap();
@@ -23,20 +29,13 @@ fn walk() -> Vec<(String, String)> {
         .collect()
 }
 
-/// What each command printed, by its name.
-async fn walked(lab: &Lab) -> Vec<(String, String)> {
+/// What each command of a walk printed, by its name.
+async fn walked(name: &str, shell: &mut Command) -> Vec<(String, String)> {
     const HEAD: &str = "=== ";
     let step = |(name, commands): (String, String)| format!("echo '{HEAD}{name}'\n{commands}\n");
-    let script: String = walk().into_iter().map(step).collect();
-    let mut shell = Command::new("sh");
+    let script: String = walk(name).into_iter().map(step).collect();
     shell
-        .args(["-euc", &script])
-        .env("GRPCURL", lab.grpcurl().unwrap().command_line())
-        .env("HCP_DRIVER", lab.driver().unwrap().address().to_string())
-        .env("HCP_VCENTER", lab.proxy().address().to_string())
-        .env("HCP_VCENTER_CA", &lab.certificates().authority)
-        .env("HCP_VCENTER_PASSWORD_FILE", lab.vcenter().password_file())
-        .env("GOVC_USERNAME", lab::vcenter::USERNAME)
+        .args(["-euc", &format!("{TOOLS}{script}")])
         .stdin(Stdio::null())
         .kill_on_drop(true);
     let ended = soon("the walk to end", shell.output()).await.unwrap();
@@ -50,10 +49,32 @@ async fn walked(lab: &Lab) -> Vec<(String, String)> {
         .collect()
 }
 
+/// A shell with what `cargo lab env` sets.
+fn shell(lab: &Lab) -> Command {
+    let mut shell = Command::new("sh");
+    shell
+        .env("HCP_VCENTER", lab.proxy().address().to_string())
+        .env("HCP_VCENTER_CA", &lab.certificates().authority)
+        .env("HCP_VCENTER_PASSWORD_FILE", lab.vcenter().password_file())
+        .envs(lab.vcenter().govc().environment())
+        .env("GOVC", &lab.tools().govc)
+        .env("KUBECTL", &lab.tools().kubectl)
+        .env("NAMESPACE", lab.namespace())
+        .current_dir(lab.folder());
+    shell
+}
+
 #[tokio::test]
 async fn the_walk_through_makes_a_machine_watches_it_and_removes_it() {
     let zone = Zone::unconnected().await;
-    let said = walked(&zone.lab).await;
+    let mut shell = shell(&zone.lab);
+    shell
+        .env("GRPCURL", zone.lab.grpcurl().unwrap().command_line())
+        .env(
+            "HCP_DRIVER",
+            zone.lab.driver().unwrap().address().to_string(),
+        );
+    let said = walked("grpcurl-walk", &mut shell).await;
     let names: Vec<_> = said.iter().map(|(name, _)| name.as_str()).collect();
     let steps = [
         "connect",
@@ -83,4 +104,21 @@ async fn the_walk_through_makes_a_machine_watches_it_and_removes_it() {
         assert_eq!(zone.calls(method), 1, "{method}");
     }
     assert_eq!(zone.machines().await, []);
+}
+
+#[tokio::test]
+async fn the_template_by_hand_has_its_machines_made_and_removed() {
+    let hub = Hub::of(Lab::builder()).await;
+    let mut shell = shell(&hub.lab);
+    shell.env("KUBECONFIG", hub.lab.kubeconfig().unwrap());
+    let said = walked("kubectl-walk", &mut shell).await;
+    let machines = |step: usize| {
+        let lines = said[step].1.lines();
+        lines
+            .filter(|line| line.starts_with("/DC0/vm/workers-"))
+            .count()
+    };
+    let names: Vec<_> = said.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["prepare", "apply", "scale", "delete"]);
+    assert_eq!([1, 2, 3].map(machines), [3, 1, 0], "{said:?}");
 }

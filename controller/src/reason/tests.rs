@@ -31,6 +31,7 @@ const FINE: &[Reason] = &[
 
 /// Lines before the tables of the README.
 const OF_THE_DRIVER: &str = "| reason | most likely, and what to do |";
+const OF_CONDITIONS: &str = "| condition | well | if True |";
 const OF_THE_CONTROLLER: &str = "| reason | in the condition | what to do |";
 
 /// Words in code, as they stand in each cell of each row of a table of the README.
@@ -116,6 +117,13 @@ fn the_readme_names_no_condition_that_does_not_have_the_reason() {
             );
         }
     }
+}
+
+#[test]
+fn the_readme_names_each_condition() {
+    let rows = table(OF_CONDITIONS);
+    let named: Vec<_> = rows.iter().flat_map(|row| &row[0]).collect();
+    assert_eq!(named, CONDITIONS);
 }
 
 #[test]
