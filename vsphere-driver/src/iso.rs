@@ -1,6 +1,8 @@
 //! ISOs on datastores: looked at, and brought there.
 
 pub mod destination;
+pub mod digest;
+pub mod name;
 pub mod path;
 
 use crate::{

@@ -1,0 +1,163 @@
+//! Names of files in the folder of ISOs: a whole file is named after its content.
+
+use super::digest::Digest;
+
+/// What a file is called where the caller gives no label.
+const DEFAULT_LABEL: &str = "iso";
+/// Longest label.
+const MAX_LABEL: usize = 96;
+/// Digits that tell one attempt to write a file from all others.
+const ATTEMPT: usize = 12;
+
+const ISO: &str = ".iso";
+const PART: &str = ".part-";
+const RECORD: &str = ".json";
+
+/// What the name of a file begins with, chosen by who wants it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label(String);
+
+/// Why a text is no label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be at most 96 characters of `A-Za-z0-9._-`")]
+pub struct InvalidLabel;
+
+/// What a name in our folder says of its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A whole ISO.
+    Whole,
+    /// An ISO on its way.
+    Part,
+    /// The record of the file of this name.
+    RecordOf(String),
+    /// Not a name that we give.
+    Other,
+}
+
+/// The name of a whole file with this content.
+pub fn whole(label: &Label, content: &Digest) -> String {
+    format!("{}-{}{ISO}", label.0, content.short())
+}
+
+/// The name of a file on its way; `wanted` tells what is being fetched, `attempt` who writes it.
+pub fn part(label: &Label, wanted: &Digest, attempt: &str) -> String {
+    format!(
+        "{}-{}{PART}{attempt:.ATTEMPT$}{ISO}",
+        label.0,
+        wanted.short()
+    )
+}
+
+/// The name of the record beside a file.
+pub fn record(file: &str) -> String {
+    format!("{file}{RECORD}")
+}
+
+/// What a name says of its file.
+pub fn kind(name: &str) -> Kind {
+    if let Some(file) = name.strip_suffix(RECORD) {
+        return match kind(file) {
+            Kind::Whole => Kind::RecordOf(file.to_owned()),
+            Kind::Part | Kind::RecordOf(_) | Kind::Other => Kind::Other,
+        };
+    }
+    let Some(stem) = name.strip_suffix(ISO) else {
+        return Kind::Other;
+    };
+    match stem.rsplit_once(PART) {
+        Some((stem, attempt)) if are_digits(attempt, ATTEMPT) && is_addressed(stem) => Kind::Part,
+        _ if is_addressed(stem) => Kind::Whole,
+        _ => Kind::Other,
+    }
+}
+
+/// Whether a name without its ending has a label and digits of a content.
+fn is_addressed(stem: &str) -> bool {
+    let parts = stem.rsplit_once('-');
+    parts.is_some_and(|(label, digits)| {
+        are_digits(digits, Digest::SHORT) && Label::parse(label).is_ok_and(|it| it.0 == label)
+    })
+}
+
+fn are_digits(text: &str, count: usize) -> bool {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    text.len() == count && text.bytes().all(is_digit)
+}
+
+// === impl Label ===
+
+impl Label {
+    /// The label that a request gives; `.iso` at its end does not count, and an empty one is `iso`.
+    pub fn parse(text: &str) -> Result<Self, InvalidLabel> {
+        let label = text.strip_suffix(ISO).unwrap_or(text);
+        let is_good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if label.is_empty() {
+            Ok(Self(DEFAULT_LABEL.into()))
+        } else if label.len() <= MAX_LABEL && label.chars().all(is_good) {
+            Ok(Self(label.to_owned()))
+        } else {
+            Err(InvalidLabel)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn label(text: &str) -> Label {
+        Label::parse(text).expect("good")
+    }
+
+    #[test]
+    fn a_label_is_taken_without_its_ending_and_nothing_odd_is() {
+        assert_eq!(label("agent.iso"), label("agent"));
+        assert_eq!(label(""), label("iso"));
+        assert_eq!(label(".iso"), label("iso"));
+        assert!(Label::parse(&"x".repeat(96)).is_ok());
+        for odd in [&*"x".repeat(97), "a b", "a/b", "ä", "a\n", "[a]", "%2e"] {
+            assert_eq!(Label::parse(odd), Err(InvalidLabel), "{odd}");
+        }
+    }
+
+    #[test]
+    fn each_name_that_is_given_is_known_again() {
+        let digest = Digest::of(b"abc");
+        for text in [
+            "agent",
+            "iso",
+            "a-b.c_d",
+            "-",
+            "x-0123456789abcdef.part-0123456789ab",
+        ] {
+            let name = whole(&label(text), &digest);
+            assert_eq!(kind(&name), Kind::Whole, "{name}");
+            assert_eq!(kind(&record(&name)), Kind::RecordOf(name));
+            let name = part(&label(text), &digest, "0123456789abcdef");
+            assert_eq!(kind(&name), Kind::Part, "{name}");
+        }
+        let name = whole(&label("agent"), &digest);
+        assert_eq!(name, "agent-ba7816bf8f01cfea.iso");
+        let name = part(&label("agent"), &digest, "0123456789ab");
+        assert_eq!(name, "agent-ba7816bf8f01cfea.part-0123456789ab.iso");
+    }
+
+    #[test]
+    fn names_of_others_are_not_taken_for_ours() {
+        for name in [
+            "agent.iso",
+            "agent-ba7816bf8f01cfe.iso",
+            "agent-BA7816BF8F01CFEA.iso",
+            "-ba7816bf8f01cfea.iso",
+            "agent-ba7816bf8f01cfea.ISO",
+            "agent-ba7816bf8f01cfea.iso.json.json",
+            "agent-ba7816bf8f01cfea.part-0123456789ab.iso.json",
+            "agent-ba7816bf8f01cfea.part-x.iso",
+            "agent.json",
+            "a b-ba7816bf8f01cfea.iso",
+        ] {
+            assert_eq!(kind(name), Kind::Other, "{name}");
+        }
+    }
+}
