@@ -90,7 +90,7 @@ fn are_digits(text: &str, count: usize) -> bool {
 impl Label {
     /// The label that a request gives; `.iso` at its end does not count, and an empty one is `iso`.
     pub fn parse(text: &str) -> Result<Self, InvalidLabel> {
-        let label = text.strip_suffix(ISO).unwrap_or(text);
+        let label = text.trim_end_matches(ISO);
         let is_good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         if label.is_empty() {
             Ok(Self(DEFAULT_LABEL.into()))
@@ -113,6 +113,7 @@ mod tests {
     #[test]
     fn a_label_is_taken_without_its_ending_and_nothing_odd_is() {
         assert_eq!(label("agent.iso"), label("agent"));
+        assert_eq!(label("agent.iso.iso"), label("agent"));
         assert_eq!(label(""), label("iso"));
         assert_eq!(label(".iso"), label("iso"));
         assert!(Label::parse(&"x".repeat(96)).is_ok());
