@@ -318,15 +318,14 @@ async fn a_node_pool_of_the_companion_is_adopted_and_given_back_with_its_agents(
     hub.condition("AdoptionRequired", "False", "NoCompanionVMs")
         .await;
     hub.condition("Ready", "True", "AllReady").await;
-    let status = hub.status(|it| listed(it) == (3, 0)).await;
-    let told: Vec<_> = status["vmStatus"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .collect();
-    let phases: Vec<_> = told.iter().map(|it| &it["phase"]).collect();
-    assert_eq!(phases, ["Joined", "Known", "Known"], "{status}");
-    for (entry, machine) in told.iter().zip(hub.machines().await) {
+    let phases = |status: &Value| {
+        let told = status["vmStatus"].as_array().into_iter().flatten();
+        told.map(|it| it["phase"].clone()).collect::<Vec<_>>()
+    };
+    let known = |it: &Value| listed(it) == (3, 0) && phases(it) == ["Joined", "Known", "Known"];
+    let status = hub.status(known).await;
+    let told = status["vmStatus"].as_array().into_iter().flatten();
+    for (entry, machine) in told.zip(hub.machines().await) {
         assert_eq!(entry["agentName"], product_uuid(&machine.uuid));
     }
     let expected = stage.adopted(before).await;
@@ -354,7 +353,9 @@ async fn what_we_made_is_given_to_the_companion_with_the_marks_that_it_looks_for
     let name = product_uuid(&uuids[0]);
     let serial = serial_number(&uuids[0]);
     stage.register(&name, &serial, &json!({})).await;
-    stage.agent(&name, |it| !it.finalizers().is_empty()).await;
+    // That is the last of what is set of it.
+    let approved = |it: &DynamicObject| it.data["spec"]["approved"] == true;
+    stage.agent(&name, approved).await;
     let before = stage.kept().await;
     hub.lab.proxy().reset();
     hub.annotate(RELEASE_ANNOTATION, "true").await;

@@ -31,6 +31,12 @@ impl NodePool {
         self.hub.kubectl(&scale).await;
     }
 
+    /// From now on Agents have so much time to register.
+    async fn deadline(&self, registration: &str) {
+        let healing = json!({"selfHealing": {"registrationDeadline": registration}});
+        self.hub.patch(&json!({"spec": healing})).await;
+    }
+
     /// Waits until the template looks so.
     async fn until(&self, what: &str, so: impl Fn(&Value) -> bool) {
         let so = |template: Option<&Value>| template.is_some_and(&so);
@@ -81,16 +87,23 @@ fn phases(template: &Value, phase: &str) -> usize {
 
 #[tokio::test]
 async fn a_machine_whose_agent_never_registers_is_replaced_and_others_are_left_alone() {
-    let pool = pool(json!({"registrationDeadline": "10s"})).await;
+    let pool = pool(json!({"registrationDeadline": AMPLE})).await;
     pool.played
         .orders()
         .trouble("pool-n01", Trouble::NeverRegisters);
     pool.ask_for(2).await;
-    pool.until("two nodes", |it| it["status"]["joinedReplicas"] == 2)
-        .await;
-    pool.until("the first is gone", |it| listed(it).count() == 2)
-        .await;
-    assert_eq!(pool.names().await, ["pool-n02", "pool-n03"]);
+    let one_waits =
+        |it: &Value| it["status"]["joinedReplicas"] == 1 && phases(it, "WaitingForAgent") == 1;
+    pool.until("one node, and one that waits", one_waits).await;
+    // From here on only the one that waits can be late, and those that come for it.
+    pool.deadline("10s").await;
+    let replaced = |it: &Value| {
+        let left = listed(it).all(|it| it["name"] != "pool-n01");
+        left && listed(it).count() == 2 && it["status"]["joinedReplicas"] == 2
+    };
+    pool.until("two nodes without the first", replaced).await;
+    let names = pool.names().await;
+    assert_eq!((names.len(), &*names[0]), (2, "pool-n02"), "{names:?}");
     pool.event("NotRegistered").await;
     pool.hub.condition("SelfHealing", "True", "Healthy").await;
 }
@@ -105,7 +118,10 @@ async fn a_host_that_never_passes_validation_goes_with_its_agent() {
     pool.event("NotValidated").await;
     pool.all_in(1, State::AddedToExistingCluster).await;
     pool.phase(1, "Joined").await;
-    assert_eq!(pool.names().await, ["pool-n02"]);
+    // On a busy machine, one that came for it may have been late as well.
+    let names = pool.names().await;
+    assert_eq!(names.len(), 1);
+    assert_ne!(names, ["pool-n01"]);
 }
 
 #[tokio::test]
@@ -131,8 +147,7 @@ async fn replacing_ends_when_it_does_not_help_until_somebody_says_so_or_one_gets
         .await;
 
     // Those that are there have been late for long: they get on before it closes.
-    let ample = json!({"spec": {"selfHealing": {"registrationDeadline": AMPLE}}});
-    pool.hub.patch(&ample).await;
+    pool.deadline(AMPLE).await;
     pool.played.orders().mend_all();
     pool.until("three nodes", |it| it["status"]["joinedReplicas"] == 3)
         .await;
@@ -143,7 +158,7 @@ async fn replacing_ends_when_it_does_not_help_until_somebody_says_so_or_one_gets
 #[tokio::test]
 async fn nothing_is_replaced_during_an_outage_of_vcenter() {
     let deadline = Duration::from_secs(6);
-    let pool = pool(json!({"registrationDeadline": "6s"})).await;
+    let pool = pool(json!({"registrationDeadline": AMPLE})).await;
     pool.played.orders().trouble_all(Trouble::NeverRegisters);
     pool.ask_for(1).await;
     pool.until("it waits", |it| phases(it, "WaitingForAgent") == 1)
@@ -151,6 +166,7 @@ async fn nothing_is_replaced_during_an_outage_of_vcenter() {
     pool.hub.lab.proxy().outage(Outage::Refused);
     let suspended = |it: &Value| it["status"]["selfHealing"]["suspendedSince"].is_string();
     pool.until("not judged", suspended).await;
+    pool.deadline("6s").await;
     // The deadline would be over now; that nothing happens has no event to wait for.
     tokio::time::sleep(deadline * 2).await;
     assert_eq!(pool.names().await, ["pool-n01"]);
