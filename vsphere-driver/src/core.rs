@@ -22,8 +22,8 @@ use std::{
 use tonic_health::{ServingStatus, server::HealthReporter};
 use uuid::Uuid;
 
-/// Tells vCenter's session list who we are.
-const USER_AGENT: &str = concat!("hcp-vsphere-driver/", env!("CARGO_PKG_VERSION"));
+/// Tells who we are: vCenter in its list of sessions, others in their logs.
+pub(crate) const USER_AGENT: &str = concat!("hcp-vsphere-driver/", env!("CARGO_PKG_VERSION"));
 /// What the names of vCenters from `ConnectVCenter` begin with.
 const PREFIX: &str = "vc-";
 const SUFFIX: usize = 12;

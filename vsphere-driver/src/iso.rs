@@ -4,6 +4,7 @@ pub mod destination;
 pub mod digest;
 pub mod name;
 pub mod path;
+pub mod source;
 
 use crate::{
     inventory::{

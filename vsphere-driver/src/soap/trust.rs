@@ -66,13 +66,13 @@ pub struct SeenCertificate {
 
 /// The last certificate that was seen on any connection of a client.
 #[derive(Debug, Default)]
-pub(super) struct LastSeen(Mutex<Option<SeenCertificate>>);
+pub(crate) struct LastSeen(Mutex<Option<SeenCertificate>>);
 
 // === impl Trust ===
 
 impl Trust {
     /// The TLS side of a client that trusts so, and where it notes what it sees.
-    pub(super) fn client_config(&self) -> Result<(ClientConfig, Arc<LastSeen>), InvalidTrust> {
+    pub(crate) fn client_config(&self) -> Result<(ClientConfig, Arc<LastSeen>), InvalidTrust> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let seen = Arc::<LastSeen>::default();
         let verifier = Recorder::new(self.verifier(&provider)?, seen.clone());
@@ -139,7 +139,7 @@ fn hex(bytes: &[u8]) -> String {
 
 impl LastSeen {
     /// The certificate that was seen last.
-    pub(super) fn get(&self) -> Option<SeenCertificate> {
+    pub(crate) fn get(&self) -> Option<SeenCertificate> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -148,7 +148,7 @@ impl LastSeen {
     }
 
     /// What is wrong with the certificate, if that is what an error of a connection comes from.
-    pub(super) fn untrusted(
+    pub(crate) fn untrusted(
         &self,
         server: &Server,
         error: &(dyn StdError + 'static),

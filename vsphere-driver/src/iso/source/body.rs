@@ -1,0 +1,128 @@
+//! The body of an answer as a stream, which ends in order or with the reason why it did not.
+
+use super::fetch::Asked;
+use bytes::Bytes;
+use contract::v1::{Fault, Reason};
+use futures::stream::{self, BoxStream, StreamExt as _};
+use reqwest::Response;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// What is known of a body before it comes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Expected {
+    /// Bytes to pass over.
+    pub(super) skip: u64,
+    /// Of the content, the byte behind them.
+    pub(super) from: u64,
+    /// Size of the content.
+    pub(super) length: u64,
+    /// How large a content may be.
+    pub(super) max_bytes: u64,
+    /// How long nothing may come.
+    pub(super) stall: Duration,
+}
+
+struct Body {
+    response: Response,
+    asked: Asked,
+    skip: u64,
+    position: u64,
+    expected: Expected,
+}
+
+/// What comes from byte `from` on, up to the announced size or the first fault.
+pub(super) fn chunks(
+    response: Response,
+    asked: Asked,
+    expected: Expected,
+) -> BoxStream<'static, Result<Bytes, Fault>> {
+    let body = Body {
+        response,
+        asked,
+        skip: expected.skip,
+        position: expected.from,
+        expected,
+    };
+    stream::unfold(Some(body), async |body| {
+        let mut body = body?;
+        match body.next().await {
+            Ok(Some(chunk)) => Some((Ok(chunk), Some(body))),
+            Ok(None) => None,
+            Err(fault) => Some((Err(fault), None)),
+        }
+    })
+    .boxed()
+}
+
+/// The fault of a content that is larger than permitted.
+pub(super) fn too_large(size: u64, limit: u64) -> Fault {
+    let what = format!("the ISO has {size} bytes, and {limit} are permitted");
+    let fault = Fault::new(Reason::IsoTooLarge, what);
+    fault.with("size_bytes", size).with("limit_bytes", limit)
+}
+
+// === impl Body ===
+
+impl Body {
+    async fn next(&mut self) -> Result<Option<Bytes>, Fault> {
+        loop {
+            // Only while somebody waits for bytes: a datastore that is slow to take them stalls nothing.
+            let read = timeout(self.expected.stall, self.response.chunk()).await;
+            let Some(chunk) = read
+                .map_err(|_| self.stalled())?
+                .map_err(|error| self.asked.failed(error))?
+            else {
+                return self.end();
+            };
+            let chunk = self.behind_skipped(chunk);
+            if !chunk.is_empty() {
+                return self.within_bounds(chunk).map(Some);
+            }
+        }
+    }
+
+    fn behind_skipped(&mut self, mut chunk: Bytes) -> Bytes {
+        let skipped = self.skip.min(chunk.len() as u64);
+        self.skip -= skipped;
+        // Never more than the chunk has.
+        chunk.split_off(usize::try_from(skipped).unwrap_or(usize::MAX))
+    }
+
+    fn within_bounds(&mut self, chunk: Bytes) -> Result<Bytes, Fault> {
+        let Expected {
+            length, max_bytes, ..
+        } = self.expected;
+        self.position += chunk.len() as u64;
+        if self.position > max_bytes {
+            return Err(too_large(self.position, max_bytes));
+        }
+        if self.position > length {
+            let host = &self.asked.host;
+            let what = format!("`{host}` sends more than the {length} bytes that it announced");
+            return Err(Fault::new(Reason::IsoSourceChanged, what).with("host", host));
+        }
+        Ok(chunk)
+    }
+
+    fn end(&self) -> Result<Option<Bytes>, Fault> {
+        let (length, came) = (self.expected.length, self.position);
+        if came == length {
+            return Ok(None);
+        }
+        let what = format!("`{}` sent {came} of {length} bytes", self.asked.host);
+        let fault = Fault::new(Reason::IsoTruncated, what);
+        Err(fault
+            .with("size_bytes", length)
+            .with("transferred_bytes", came))
+    }
+
+    fn stalled(&self) -> Fault {
+        let (host, seconds) = (&self.asked.host, self.expected.stall.as_secs());
+        let what = format!("`{host}` has sent nothing for {seconds} s");
+        let fault = Fault::new(Reason::IsoSourceStalled, what);
+        fault
+            .with("host", host)
+            .with("transferred_bytes", self.position)
+    }
+}
