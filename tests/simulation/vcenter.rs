@@ -3,6 +3,7 @@
 //! and tasks that a restart forgets.
 
 mod collector;
+mod files;
 mod handover;
 mod inventory;
 mod network;
@@ -46,6 +47,7 @@ pub(crate) struct State {
     /// Changes of machines that nobody but their owner may make.
     pub(crate) touched_foreign: Vec<String>,
     reserved: BTreeSet<(MoRef, String)>,
+    files: files::Files,
     sessions: BTreeMap<String, Session>,
     tasks: VecDeque<(MoRef, Option<Instant>)>,
     next: u64,
@@ -98,6 +100,7 @@ impl State {
             ran: BTreeSet::new(),
             touched_foreign: Vec::new(),
             reserved: BTreeSet::new(),
+            files: files::at_first(),
             sessions: BTreeMap::new(),
             tasks: VecDeque::new(),
             next: 100,

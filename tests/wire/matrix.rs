@@ -79,8 +79,12 @@ fn by(method: Method) -> By {
         Method::CancelRetrievePropertiesEx
         | Method::CancelWaitForUpdates
         | Method::ContinueRetrievePropertiesEx
+        | Method::CreateDirectory
         | Method::CurrentTime
+        | Method::DeleteDatastoreFile
         | Method::DestroyPropertyFilter
+        | Method::MakeDirectory
+        | Method::MoveDatastoreFile
         | Method::PowerOnVm => By::Nothing,
     }
 }

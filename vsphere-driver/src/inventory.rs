@@ -71,10 +71,21 @@ pub struct Object {
     pub accessible: bool,
     /// Of a datastore: what searches its files.
     pub browser: Option<MoRef>,
+    /// Of a datastore: what folders at its top are.
+    pub top_folders: TopFolders,
     /// Of a port group: its key and its switch.
     pub port_group: Option<PortGroup>,
     /// Of a distributed switch: its UUID.
     pub switch_uuid: String,
+}
+
+/// What folders at the top of a datastore are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TopFolders {
+    /// Folders as any other.
+    Plain,
+    /// Objects of the storage, made apart and called by a UUID: on vSAN and on virtual volumes.
+    Objects,
 }
 
 /// What makes a network a distributed port group.
@@ -270,6 +281,7 @@ impl Object {
             // Until vCenter says otherwise: a property that an account cannot read must not refuse work.
             accessible: true,
             browser: None,
+            top_folders: TopFolders::Plain,
             port_group: None,
             switch_uuid: String::new(),
         }

@@ -8,6 +8,7 @@ use crate::{
     soap::{
         Client, Error, MoRef, Server, ServiceContent, Trust,
         authorization::EntityPrivileges,
+        client::files::{Content, RemoteFile, WriteError},
         config_spec::ConfigSpec,
         property_collector::{FilterSpec, ObjectContent, UpdateSet, WaitOptions},
         reconfigure::Reconfiguration,
@@ -142,6 +143,51 @@ pub trait VimApi: fmt::Debug + Send + Sync {
         folder: &str,
         pattern: &str,
     ) -> Result<MoRef, Error>;
+
+    /// Makes a folder on a datastore, with those that it lies in; `FileAlreadyExists` if it is there.
+    async fn make_directory(
+        &self,
+        file_manager: &MoRef,
+        path: &str,
+        datacenter: &MoRef,
+    ) -> Result<(), Error>;
+
+    /// Makes a folder at the top of a datastore where those are objects. Gives its path, which ends with
+    /// its real name.
+    async fn create_namespace(
+        &self,
+        namespace_manager: &MoRef,
+        datastore: &MoRef,
+        name: &str,
+    ) -> Result<String, Error>;
+
+    /// Begins to move a file, never over another. Gives the task.
+    async fn move_file(
+        &self,
+        file_manager: &MoRef,
+        from: &str,
+        to: &str,
+        datacenter: &MoRef,
+    ) -> Result<MoRef, Error>;
+
+    /// Begins to delete a file. Gives the task.
+    async fn delete_file(
+        &self,
+        file_manager: &MoRef,
+        path: &str,
+        datacenter: &MoRef,
+    ) -> Result<MoRef, Error>;
+
+    /// Writes a file of so many bytes, in place of one that is there.
+    async fn write_file(
+        &self,
+        file: &RemoteFile,
+        length: u64,
+        content: Content,
+    ) -> Result<(), WriteError>;
+
+    /// Reads a file of at most so many bytes. Nothing: there is none.
+    async fn read_file(&self, file: &RemoteFile, at_most: usize) -> Result<Option<Vec<u8>>, Error>;
 
     /// Begins to create a machine. Gives the task.
     async fn create_vm(
@@ -300,6 +346,57 @@ impl VimApi for Client {
         pattern: &str,
     ) -> Result<MoRef, Error> {
         self.search_datastore(browser, folder, pattern).await
+    }
+
+    async fn make_directory(
+        &self,
+        file_manager: &MoRef,
+        path: &str,
+        datacenter: &MoRef,
+    ) -> Result<(), Error> {
+        self.make_directory(file_manager, path, datacenter).await
+    }
+
+    async fn create_namespace(
+        &self,
+        namespace_manager: &MoRef,
+        datastore: &MoRef,
+        name: &str,
+    ) -> Result<String, Error> {
+        self.create_namespace(namespace_manager, datastore, name)
+            .await
+    }
+
+    async fn move_file(
+        &self,
+        file_manager: &MoRef,
+        from: &str,
+        to: &str,
+        datacenter: &MoRef,
+    ) -> Result<MoRef, Error> {
+        self.move_file(file_manager, from, to, datacenter).await
+    }
+
+    async fn delete_file(
+        &self,
+        file_manager: &MoRef,
+        path: &str,
+        datacenter: &MoRef,
+    ) -> Result<MoRef, Error> {
+        self.delete_file(file_manager, path, datacenter).await
+    }
+
+    async fn write_file(
+        &self,
+        file: &RemoteFile,
+        length: u64,
+        content: Content,
+    ) -> Result<(), WriteError> {
+        self.write_file(file, length, content).await
+    }
+
+    async fn read_file(&self, file: &RemoteFile, at_most: usize) -> Result<Option<Vec<u8>>, Error> {
+        self.read_file(file, at_most).await
     }
 
     async fn create_vm(

@@ -7,9 +7,6 @@ use super::{
 use std::{collections::BTreeMap, sync::Arc};
 use vsphere_driver::soap::{MoRef, ServiceContent, session::About};
 
-/// The ISO that machines boot.
-pub(super) const ISO: (&str, &str) = ("[ds] iso", "agent.iso");
-
 fn object(kind: &str, id: &str) -> MoRef {
     MoRef::new(kind, id)
 }
@@ -29,6 +26,7 @@ pub(super) fn content() -> ServiceContent {
         search_index: object("SearchIndex", "SearchIndex"),
         authorization_manager: object("AuthorizationManager", "AuthorizationManager"),
         file_manager: object("FileManager", "FileManager"),
+        namespace_manager: None,
         about: About {
             full_name: "vCenter in memory".into(),
             version: "8.0.3".into(),

@@ -11,6 +11,7 @@ use super::{
 use crate::world::World;
 use async_trait::async_trait;
 use contract::identity::MachineKey;
+use futures::StreamExt as _;
 use std::{collections::BTreeMap, sync::Arc};
 use tokio::time::{Instant, timeout};
 use vsphere_driver::{
@@ -18,6 +19,7 @@ use vsphere_driver::{
     soap::{
         Error, MoRef, Server, ServiceContent,
         authorization::EntityPrivileges,
+        client::files::{Content, RemoteFile, WriteError},
         config_spec::ConfigSpec,
         property_collector::{FilterSpec, ObjectContent, UpdateSet, WaitOptions},
         reconfigure::Reconfiguration,
@@ -345,6 +347,55 @@ impl VimApi for Client {
     ) -> Result<MoRef, Error> {
         let work = Work::Search(folder.to_owned(), pattern.to_owned());
         self.task("SearchDatastore_Task", "", |_| Ok(work)).await
+    }
+
+    async fn make_directory(&self, _: &MoRef, path: &str, _: &MoRef) -> Result<(), Error> {
+        self.call("MakeDirectory", path, |_, _, _| Ok(())).await
+    }
+
+    async fn create_namespace(&self, _: &MoRef, _: &MoRef, name: &str) -> Result<String, Error> {
+        let refused = |_: &_, _: &mut _, _: &_| Err(values::fault("CannotCreateFile", None));
+        self.call("CreateDirectory", name, refused).await
+    }
+
+    async fn move_file(&self, _: &MoRef, from: &str, to: &str, _: &MoRef) -> Result<MoRef, Error> {
+        let work = Work::MoveFile(from.to_owned(), to.to_owned());
+        self.task("MoveDatastoreFile_Task", to, |_| Ok(work)).await
+    }
+
+    async fn delete_file(&self, _: &MoRef, path: &str, _: &MoRef) -> Result<MoRef, Error> {
+        let work = Work::DeleteFile(path.to_owned());
+        self.task("DeleteDatastoreFile_Task", path, |_| Ok(work))
+            .await
+    }
+
+    async fn write_file(
+        &self,
+        file: &RemoteFile,
+        length: u64,
+        mut content: Content,
+    ) -> Result<(), WriteError> {
+        let (path, mut bytes) = (file.to_string(), Vec::new());
+        while let Some(piece) = content.next().await {
+            bytes.extend(piece.map_err(WriteError::Content)?);
+        }
+        let sent = bytes.len() as u64;
+        if sent != length {
+            return Err(WriteError::Length { length, sent });
+        }
+        let put = self.call("PUT /folder", path.clone(), move |_, world, _| {
+            world.vcenter.files.insert(path, bytes);
+            Ok(())
+        });
+        Ok(put.await?)
+    }
+
+    async fn read_file(&self, file: &RemoteFile, _: usize) -> Result<Option<Vec<u8>>, Error> {
+        let path = file.to_string();
+        self.call("GET /folder", path.clone(), move |_, world, _| {
+            Ok(world.vcenter.files.get(&path).cloned())
+        })
+        .await
     }
 
     async fn create_vm(

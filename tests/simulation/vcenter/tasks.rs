@@ -1,7 +1,7 @@
 //! Tasks: they go on whatever becomes of who asked for them, and a restart forgets them.
 
 use super::{
-    State, handover, inventory,
+    State, files, handover,
     values::{self, fault, invalid_power_state, leaf, localized, reference},
 };
 use crate::world::{Shared, World};
@@ -21,6 +21,8 @@ pub(super) enum Work {
     Destroy(MoRef),
     Reconfigure(MoRef, Box<Reconfiguration>),
     Search(String, String),
+    MoveFile(String, String),
+    DeleteFile(String),
 }
 
 /// What chance has in store for a task.
@@ -54,6 +56,8 @@ impl Work {
             Self::Destroy(_) => "VirtualMachine.destroy",
             Self::Reconfigure(..) => "VirtualMachine.reconfigure",
             Self::Search(..) => "HostDatastoreBrowser.search",
+            Self::MoveFile(..) => "FileManager.move",
+            Self::DeleteFile(_) => "FileManager.delete",
         }
     }
 
@@ -63,7 +67,11 @@ impl Work {
             | Self::PowerOff(vm)
             | Self::Destroy(vm)
             | Self::Reconfigure(vm, _) => Some(vm),
-            Self::Create(..) | Self::PowerOnAll(_) | Self::Search(..) => None,
+            Self::Create(..)
+            | Self::PowerOnAll(_)
+            | Self::Search(..)
+            | Self::MoveFile(..)
+            | Self::DeleteFile(_) => None,
         }
     }
 }
@@ -227,19 +235,10 @@ fn act(shared: &Shared, world: &mut World, work: &Work) -> Result<Option<Element
             handover::reconfigure(world, vm, change)
         }
         Work::Search(folder, pattern) => {
-            if (folder.as_str(), pattern.as_str()) != inventory::ISO {
-                return Err(fault("FileNotFound", None));
-            }
-            let file = Element::parent(
-                "file",
-                vec![
-                    Element::leaf("path", inventory::ISO.1),
-                    Element::leaf("fileSize", "1000000"),
-                ],
-            );
-            let path = Element::leaf("folderPath", inventory::ISO.0);
-            Ok(Some(Element::parent("val", vec![path, file])))
+            files::search(&world.vcenter.files, folder, pattern).map(Some)
         }
+        Work::MoveFile(from, to) => files::rename(&mut world.vcenter.files, from, to),
+        Work::DeleteFile(path) => files::delete(&mut world.vcenter.files, path),
     }
 }
 

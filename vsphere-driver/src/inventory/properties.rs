@@ -2,7 +2,7 @@
 //!
 //! As few as do: nothing that changes all the time, so that an idle vCenter sends nothing.
 
-use super::{Inventory, Kind, Object, PortGroup, path};
+use super::{Inventory, Kind, Object, PortGroup, TopFolders, path};
 use crate::{
     machines::{
         mark::{COMPANION, KEYS},
@@ -54,7 +54,12 @@ pub fn watched() -> Vec<PropertySpec> {
         of("ResourcePool", &["owner"]),
         of(
             "Datastore",
-            &["summary.accessible", "summary.maintenanceMode", "browser"],
+            &[
+                "summary.accessible",
+                "summary.maintenanceMode",
+                "browser",
+                PLAIN_TOP,
+            ],
         ),
         of("Network", &[]),
         of(
@@ -66,6 +71,7 @@ pub fn watched() -> Vec<PropertySpec> {
     ]
 }
 
+const PLAIN_TOP: &str = "capability.topLevelDirectoryCreateSupported";
 const DRS: &str = "configurationEx.drsConfig.enabled";
 const MACHINE: [&str; 7] = [
     "name",
@@ -139,6 +145,12 @@ pub fn apply(object: &mut Object, path: &str, value: Option<&Element>) {
             object.in_maintenance = !matches!(&*text(), "" | "normal");
         }
         "browser" => object.browser = moref(),
+        PLAIN_TOP => {
+            object.top_folders = match truth() {
+                Some(false) => TopFolders::Objects,
+                Some(true) | None => TopFolders::Plain,
+            }
+        }
         "key" => group(object).key = text(),
         "config.distributedVirtualSwitch" => group(object).switch = moref(),
         "config.uplink" => group(object).uplink = truth().unwrap_or_default(),

@@ -1,5 +1,6 @@
 //! Sends requests to one vCenter, in one session.
 
+pub mod files;
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
@@ -12,8 +13,9 @@ use super::{
     trust::{InvalidTrust, LastSeen, SeenCertificate},
     xml::{Cursor, InvalidXml, Limits, Start},
 };
+use files::Patience;
 use reqwest::{
-    Response, StatusCode,
+    Response, StatusCode, Url,
     header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER},
 };
 use std::{sync::Arc, time::Duration};
@@ -30,6 +32,8 @@ pub struct Settings {
     pub timeout: Duration,
     /// How long connecting may take. Shorter than `timeout`, so that it is known when nothing was sent.
     pub connect_timeout: Duration,
+    /// How long the file service may do nothing.
+    pub patience: Patience,
     /// How large a reply may be.
     pub limits: Limits,
     /// Counts what is sent.
@@ -48,7 +52,9 @@ pub struct Client {
 struct Connection {
     http: reqwest::Client,
     server: Server,
+    base: Url,
     sdk: String,
+    patience: Patience,
     limits: Limits,
     seen: Arc<LastSeen>,
     metrics: ServerMetrics,
@@ -63,6 +69,7 @@ impl Settings {
             user_agent: user_agent.into(),
             timeout: Duration::from_mins(1),
             connect_timeout: Duration::from_secs(10),
+            patience: Patience::default(),
             limits: Limits::DEFAULT,
             metrics: SoapMetrics::default(),
         }
@@ -91,10 +98,15 @@ impl Client {
             .no_proxy()
             .build()
             .map_err(InvalidTrust::Client)?;
+        // Of a request that is never sent.
+        let base = http.get(server.url()).build();
+        let base = base.map_err(InvalidTrust::Client)?.url().clone();
         let connection = Connection {
             http,
             server: server.clone(),
+            base,
             sdk: format!("{}/sdk", server.url()),
+            patience: settings.patience,
             limits: settings.limits,
             seen,
             metrics: settings.metrics.server(&server.to_string()),

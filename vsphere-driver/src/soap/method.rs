@@ -40,6 +40,8 @@ methods! {
     CancelWaitForUpdates = "CancelWaitForUpdates",
     /// Reads the next page.
     ContinueRetrievePropertiesEx = "ContinueRetrievePropertiesEx",
+    /// Makes a folder at the top of a datastore that has objects there.
+    CreateDirectory = "CreateDirectory",
     /// Makes a view of all that is below an object.
     CreateContainerView = "CreateContainerView",
     /// Has a collector watch something.
@@ -54,6 +56,8 @@ methods! {
     CreateVm = "CreateVM_Task",
     /// Reads the server's clock.
     CurrentTime = "CurrentTime",
+    /// Begins to remove a file from a datastore.
+    DeleteDatastoreFile = "DeleteDatastoreFile_Task",
     /// Gives a collector up.
     DestroyPropertyCollector = "DestroyPropertyCollector",
     /// Ends the watching of something.
@@ -72,8 +76,12 @@ methods! {
     Login = "Login",
     /// Ends the session.
     Logout = "Logout",
+    /// Makes a folder on a datastore.
+    MakeDirectory = "MakeDirectory",
     /// Changes which objects a view has.
     ModifyListView = "ModifyListView",
+    /// Begins to give a file on a datastore another name.
+    MoveDatastoreFile = "MoveDatastoreFile_Task",
     /// Begins to switch a machine off.
     PowerOffVm = "PowerOffVM_Task",
     /// Begins to switch machines on.

@@ -20,6 +20,8 @@ pub struct ServiceContent {
     pub authorization_manager: MoRef,
     /// Moves and deletes files on datastores.
     pub file_manager: MoRef,
+    /// Makes folders on datastores where those at the top are objects. A single host has none.
+    pub namespace_manager: Option<MoRef>,
     /// What it is.
     pub about: About,
 }
@@ -67,6 +69,7 @@ impl ServiceContent {
             search_index: object("searchIndex")?,
             authorization_manager: object("authorizationManager")?,
             file_manager: object("fileManager")?,
+            namespace_manager: content.moref_at("datastoreNamespaceManager"),
             about: content.child("about").map(About::of).unwrap_or_default(),
         })
     }

@@ -8,7 +8,7 @@ use super::{
     config_spec::{BootDevice, ConfigSpec, Firmware},
     datastore,
     device::{Device, NetworkBacking, disk_key},
-    folder,
+    file_manager, folder, namespace_manager,
     property_collector::{self, FilterSpec, PropertySpec, WaitOptions},
     reconfigure::{self, Reconfiguration},
     search::{self, UuidKind},
@@ -74,6 +74,7 @@ fn requests() -> impl Iterator<Item = (&'static str, Request)> {
         .chain(retrieving())
         .chain(machines())
         .chain(finding())
+        .chain(files())
 }
 
 fn vm(number: u8) -> MoRef {
@@ -331,6 +332,31 @@ fn finding() -> [(&'static str, Request); 4] {
         (
             "has_privileges",
             authorization::has_privileges(&manager, "key", &entities, &privileges),
+        ),
+    ]
+}
+
+fn files() -> [(&'static str, Request); 4] {
+    let manager = MoRef::new("FileManager", "FileManager");
+    let namespaces = MoRef::new("DatastoreNamespaceManager", "DatastoreNamespaceManager");
+    let datastore = MoRef::new("Datastore", "datastore-10");
+    let (part, whole) = ("[ds] isos/a.part-1.iso", "[ds] isos/a.iso");
+    [
+        (
+            "make_directory",
+            file_manager::make_directory(&manager, "[ds] isos", &datacenter()),
+        ),
+        (
+            "move_file",
+            file_manager::move_file(&manager, (part, whole), &datacenter()),
+        ),
+        (
+            "delete_file",
+            file_manager::delete_file(&manager, part, &datacenter()),
+        ),
+        (
+            "create_namespace",
+            namespace_manager::create_namespace(&namespaces, &datastore, "isos"),
         ),
     ]
 }

@@ -112,7 +112,7 @@ pub fn of_vim(fault: &VimFault, doing: &str, path: Option<&str>) -> Fault {
 }
 
 /// The innermost cause of an error: the others say only that it is one.
-fn cause(error: &Error) -> String {
+pub fn cause(error: &Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;

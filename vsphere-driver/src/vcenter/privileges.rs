@@ -1,7 +1,11 @@
-//! Which privileges an account lacks where machines would go.
+//! Which privileges an account lacks where machines or ISOs would go.
 
 use super::{VCenter, session::Failure};
-use crate::{placement::Placement, soap::MoRef};
+use crate::{
+    inventory::{Inventory, TopFolders},
+    placement::Placement,
+    soap::MoRef,
+};
 use contract::v1::{Fault, MissingPrivilege, Reason, Verb};
 
 /// On the folder, for each verb.
@@ -24,6 +28,13 @@ const ON_DATASTORE: [(&str, Verb); 2] = [
     ("Datastore.AllocateSpace", Verb::Create),
     ("Datastore.Browse", Verb::Create),
 ];
+/// On a datastore that gets ISOs.
+const FOR_ISOS: [(&str, Verb); 2] = [
+    ("Datastore.Browse", Verb::TransferIso),
+    ("Datastore.FileManagement", Verb::TransferIso),
+];
+/// The same, where folders at the top are objects of the storage.
+const FOR_TOP_FOLDER: (&str, Verb) = ("Datastore.Config", Verb::TransferIso);
 const ON_NETWORK: (&str, Verb) = ("Network.Assign", Verb::Create);
 
 /// Every privilege that is missing for making, switching and removing machines there: one call.
@@ -32,7 +43,22 @@ pub async fn missing(
     placement: &Placement,
     networks: &[MoRef],
 ) -> Result<Vec<MissingPrivilege>, Failure> {
-    let needed = needed(placement, networks);
+    lacking(vcenter, needed(placement, networks)).await
+}
+
+/// Every privilege that is missing for putting ISOs onto these datastores: one call.
+pub async fn missing_for_isos(
+    vcenter: &VCenter,
+    datastores: &[MoRef],
+) -> Result<Vec<MissingPrivilege>, Failure> {
+    let needed = vcenter.read(|state| needed_for_isos(&state.inventory, datastores));
+    lacking(vcenter, needed).await
+}
+
+async fn lacking(
+    vcenter: &VCenter,
+    needed: Vec<(MoRef, &'static str, Verb)>,
+) -> Result<Vec<MissingPrivilege>, Failure> {
     let mut entities: Vec<_> = needed.iter().map(|(moref, ..)| moref.clone()).collect();
     entities.dedup();
     let mut privileges: Vec<_> = needed.iter().map(|(_, privilege, _)| *privilege).collect();
@@ -93,9 +119,46 @@ fn needed(placement: &Placement, networks: &[MoRef]) -> Vec<(MoRef, &'static str
     needed
 }
 
+fn needed_for_isos(
+    inventory: &Inventory,
+    datastores: &[MoRef],
+) -> Vec<(MoRef, &'static str, Verb)> {
+    let of = |datastore: &MoRef| {
+        let object = inventory.get(datastore);
+        let apart = object.is_some_and(|object| object.top_folders == TopFolders::Objects);
+        let all = FOR_ISOS.into_iter().chain(apart.then_some(FOR_TOP_FOLDER));
+        let on = |(privilege, verb)| (datastore.clone(), privilege, verb);
+        all.map(on).collect::<Vec<_>>()
+    };
+    datastores.iter().flat_map(of).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inventory::properties::fixtures::{inventory, moref};
+
+    #[test]
+    fn a_folder_that_is_an_object_needs_one_privilege_more() {
+        let mut inventory = inventory();
+        let (plain, vsan) = (moref("Datastore", "ds-1"), moref("Datastore", "ds-2"));
+        inventory.entry(&vsan).expect("known kind").top_folders = TopFolders::Objects;
+        let needed = needed_for_isos(&inventory, &[plain.clone(), vsan.clone()]);
+        let needed: Vec<_> = needed
+            .iter()
+            .map(|(datastore, privilege, _)| (datastore, *privilege))
+            .collect();
+        assert_eq!(
+            needed,
+            [
+                (&plain, "Datastore.Browse"),
+                (&plain, "Datastore.FileManagement"),
+                (&vsan, "Datastore.Browse"),
+                (&vsan, "Datastore.FileManagement"),
+                (&vsan, "Datastore.Config"),
+            ]
+        );
+    }
 
     #[test]
     fn the_fault_names_privilege_and_object() {

@@ -139,6 +139,17 @@ impl Session {
         }
     }
 
+    /// The session, to do something in it that cannot be done twice: what finds the session ended says so.
+    pub async fn enter(&self, operation_id: &str) -> Result<(Vim, Current), Fault> {
+        let current = self.ensure().await?;
+        let vim = if operation_id.is_empty() {
+            Vim::clone(&self.vim)
+        } else {
+            self.vim.operation(operation_id)
+        };
+        Ok((vim, current))
+    }
+
     /// Does something in the session. Where vCenter no longer knows it, logs in and does it again: a call
     /// that was refused for that did not run.
     pub async fn run<T, F>(
@@ -149,12 +160,8 @@ impl Session {
     where
         F: Future<Output = Result<T, Error>>,
     {
-        let mut current = self.ensure().await.map_err(Failure::no_session)?;
-        let vim = if operation_id.is_empty() {
-            Vim::clone(&self.vim)
-        } else {
-            self.vim.operation(operation_id)
-        };
+        let entered = self.enter(operation_id).await;
+        let (vim, mut current) = entered.map_err(Failure::no_session)?;
         for _ in 0..RENEWALS {
             let number = current.number;
             match act(Vim::clone(&vim), current).await {

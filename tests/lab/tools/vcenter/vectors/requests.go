@@ -32,7 +32,7 @@ var (
 
 func requests() []request {
 	var all []request
-	for _, group := range [][]request{sessions(), viewing(), collecting(), machines(), finding()} {
+	for _, group := range [][]request{sessions(), viewing(), collecting(), machines(), finding(), files()} {
 		all = append(all, group...)
 	}
 	return all
@@ -207,6 +207,29 @@ func finding() []request {
 			This:      ref("AuthorizationManager", "AuthorizationManager"),
 			Entity:    []types.ManagedObjectReference{folder, pool},
 			SessionId: "key", PrivId: []string{"System.Read", "VirtualMachine.Inventory.Create"},
+		}}},
+	}
+}
+
+func files() []request {
+	datacenter := ref("Datacenter", "datacenter-2")
+	manager := ref("FileManager", "FileManager")
+	part, whole := "[ds] isos/a.part-1.iso", "[ds] isos/a.iso"
+	return []request{
+		{"make_directory", methods.MakeDirectoryBody{Req: &types.MakeDirectory{
+			This: manager, Name: "[ds] isos", Datacenter: &datacenter,
+			CreateParentDirectories: types.NewBool(true),
+		}}},
+		{"move_file", methods.MoveDatastoreFile_TaskBody{Req: &types.MoveDatastoreFile_Task{
+			This: manager, SourceName: part, SourceDatacenter: &datacenter,
+			DestinationName: whole, DestinationDatacenter: &datacenter, Force: types.NewBool(false),
+		}}},
+		{"delete_file", methods.DeleteDatastoreFile_TaskBody{Req: &types.DeleteDatastoreFile_Task{
+			This: manager, Name: part, Datacenter: &datacenter,
+		}}},
+		{"create_namespace", methods.CreateDirectoryBody{Req: &types.CreateDirectory{
+			This:      ref("DatastoreNamespaceManager", "DatastoreNamespaceManager"),
+			Datastore: ref("Datastore", "datastore-10"), DisplayName: "isos",
 		}}},
 	}
 }

@@ -1,0 +1,99 @@
+//! How far the content of a file has come, and whose turn it is: that of the content, or that of the
+//! service that takes it.
+
+use super::{Content, Patience, WriteError};
+use crate::soap::error::Cause;
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _, stream};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Poll, ready},
+};
+use tokio::time::{Instant, sleep_until};
+
+/// What is known of a content on its way.
+#[derive(Debug)]
+pub(super) struct Pace {
+    length: u64,
+    inside: Mutex<Inside>,
+}
+
+#[derive(Debug, Default)]
+struct Inside {
+    sent: u64,
+    /// Since when it is the service's turn. Nothing: it has asked for more content than there is yet.
+    handed: Option<Instant>,
+    failure: Option<WriteError>,
+}
+
+// === impl Pace ===
+
+impl Pace {
+    /// Of a content of this length, of which nothing was asked yet.
+    pub(super) fn new(length: u64) -> Self {
+        Self {
+            length,
+            inside: Mutex::default(),
+        }
+    }
+
+    /// The content, noted as it goes by. It ends with an error where it is not what was announced.
+    pub(super) fn follow(
+        self: Arc<Self>,
+        mut content: Content,
+    ) -> impl Stream<Item = Result<Bytes, Cause>> + Send + 'static {
+        stream::poll_fn(move |context| {
+            self.inside().handed = None;
+            let next = ready!(content.poll_next_unpin(context));
+            Poll::Ready(self.note(next).transpose())
+        })
+    }
+
+    fn note(&self, next: Option<Result<Bytes, Cause>>) -> Result<Option<Bytes>, Cause> {
+        let mut inside = self.inside();
+        let next = match next.transpose() {
+            Ok(next) => next,
+            Err(cause) => {
+                inside.failure = Some(WriteError::Content(cause));
+                return Err("the content broke off".into());
+            }
+        };
+        inside.sent += next.as_ref().map_or(0, |piece| piece.len() as u64);
+        let (sent, length) = (inside.sent, self.length);
+        if sent > length || next.is_none() && sent < length {
+            inside.failure = Some(WriteError::Length { length, sent });
+            return Err("the content has another length".into());
+        }
+        inside.handed = Some(Instant::now());
+        Ok(next)
+    }
+
+    /// What was wrong with the content, if that is why it was not taken.
+    pub(super) fn failure(&self) -> Option<WriteError> {
+        self.inside().failure.take()
+    }
+
+    /// Ends when the service has done nothing for too long; gives how much it had been handed.
+    pub(super) async fn stalled(&self, patience: Patience) -> u64 {
+        loop {
+            let (sent, handed) = {
+                let inside = self.inside();
+                (inside.sent, inside.handed)
+            };
+            let wait = if sent == self.length {
+                patience.answer
+            } else {
+                patience.stall
+            };
+            let end = handed.unwrap_or_else(Instant::now) + wait;
+            if end <= Instant::now() {
+                return sent;
+            }
+            sleep_until(end).await;
+        }
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
