@@ -6,6 +6,7 @@
 
 mod guest;
 mod hub;
+mod infra_env;
 mod installer;
 mod json;
 mod orders;
@@ -22,6 +23,7 @@ use tokio::task::JoinHandle;
 
 pub use self::guest::{Guest, product_uuid, serial_number};
 use self::hub::Hub;
+pub use self::infra_env::InfraEnv;
 pub use self::installer::{Stage, State};
 pub use self::orders::{Orders, Pace, Trouble};
 pub use self::pool::{DELETE_FIRST, Pool, SURGE};

@@ -8,7 +8,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use lab::proxy::Hostile;
 
 pub(crate) use self::bench::{
-    Bench, BenchMode, Idle, Lanes, Make, Measure, Overload, Templates, Watch,
+    Bench, BenchMode, Idle, Iso, Lanes, Make, Measure, Overload, Templates, Watch,
 };
 
 /// A local hub and a simulated vCenter with our two services between them.

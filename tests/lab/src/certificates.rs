@@ -33,6 +33,8 @@ pub struct Certificates {
     pub authority: PathBuf,
     /// An authority that signed none of them, PEM.
     pub other_authority: PathBuf,
+    /// The authority of the image service, PEM: it signed nothing else.
+    pub images_authority: PathBuf,
     /// Of kube-apiserver.
     pub hub: Leaf,
     /// Of the driver.
@@ -41,6 +43,8 @@ pub struct Certificates {
     pub vcenter: Leaf,
     /// Of the proxy before it.
     pub proxy: Leaf,
+    /// Of the image service.
+    pub images: Leaf,
     /// Of the controller, as a client of the driver.
     pub controller: Leaf,
     /// Of a person, as a client of the driver.
@@ -57,19 +61,24 @@ impl Certificates {
         files::create_private_folder(folder)?;
         let (authority, issuer) = authority(folder, "authority")?;
         let (other_authority, _) = self::authority(folder, "other-authority")?;
-        let server = |name: &str| leaf(folder, &issuer, name, &["localhost", "127.0.0.1"], SERVER);
+        let (images_authority, images) = self::authority(folder, "images-authority")?;
+        let signed =
+            |issuer, name: &str| leaf(folder, issuer, name, &["localhost", "127.0.0.1"], SERVER);
+        let server = |name: &str| signed(&issuer, name);
         let client = |name: &str| leaf(folder, &issuer, name, &[name], CLIENT);
         Ok(Self {
             hub: server("apiserver")?,
             driver: server("driver")?,
             vcenter: server("vcenter")?,
             proxy: server("proxy")?,
+            images: signed(&images, "images")?,
             controller: client(CONTROLLER)?,
             person: client(PERSON)?,
             stranger: client(STRANGER)?,
             service_accounts: service_accounts(folder)?,
             authority,
             other_authority,
+            images_authority,
         })
     }
 }

@@ -22,6 +22,7 @@ use crate::canary::Canary;
 use crate::certificates::Certificates;
 use crate::error::{Error, Result};
 use crate::hub::Access;
+use crate::images::Images;
 use crate::proxy::Proxy;
 use crate::services::{Controller, Driver};
 use crate::tools::Paths;
@@ -41,6 +42,7 @@ pub struct Lab {
     rpcs: Option<Arc<Proxy>>,
     driver: Option<Driver>,
     sites: Vec<Site>,
+    images: Images,
     hub: Option<Access>,
     namespace: String,
     certificates: Certificates,
@@ -85,6 +87,11 @@ impl Lab {
     /// The proxy between the controller and the driver, if the lab was built with it.
     pub fn rpcs(&self) -> Result<&Arc<Proxy>> {
         self.rpcs.as_ref().ok_or(Error::Missing("proxy for rpcs"))
+    }
+
+    /// The image service, whose images the driver may fetch.
+    pub fn images(&self) -> &Images {
+        &self.images
     }
 
     /// The namespace of this lab on the hub.

@@ -12,7 +12,9 @@ mod error;
 pub mod files;
 mod grpc;
 pub mod grpcurl;
+mod hexadecimal;
 pub mod hub;
+pub mod images;
 mod lab;
 pub mod metrics;
 pub mod ports;
@@ -21,6 +23,7 @@ pub mod proxy;
 mod secret;
 pub mod services;
 pub mod state;
+mod tls;
 pub mod tools;
 pub mod vcenter;
 

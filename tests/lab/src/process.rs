@@ -252,6 +252,11 @@ impl Process {
         recorded::peak_memory_mb(self.id())
     }
 
+    /// Forgets that most: from now on it is counted anew.
+    pub fn forget_peak_memory(&self) -> Result<()> {
+        recorded::forget_peak_memory(self.id())
+    }
+
     /// What is needed to find it again from another process.
     pub fn record(&self) -> Result<Recorded> {
         Recorded::of(&self.name, self.child.id(), self.log.path())

@@ -14,7 +14,6 @@ mod listen;
 mod rpc;
 mod soap;
 mod state;
-mod tls;
 mod trap;
 mod under_way;
 mod upstream;
@@ -39,6 +38,7 @@ use self::under_way::Thing;
 use self::upstream::Upstream;
 use crate::certificates::Leaf;
 use crate::error::Result;
+use crate::tls;
 
 /// Where the proxy stands.
 #[derive(Debug)]

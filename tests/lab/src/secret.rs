@@ -1,10 +1,10 @@
 //! Tokens and passwords of a lab: random, and only ever in files of mode 0600.
 
-use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::Path;
 
 use crate::error::{Doing as _, Result};
+use crate::hexadecimal::hexadecimal;
 
 /// Thirty-two hexadecimal digits that nobody can guess.
 pub(crate) fn random() -> Result<String> {
@@ -13,8 +13,5 @@ pub(crate) fn random() -> Result<String> {
     std::fs::File::open(source)
         .and_then(|mut file| file.read_exact(&mut bytes))
         .doing("reading", source)?;
-    Ok(bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    }))
+    Ok(hexadecimal(&bytes))
 }

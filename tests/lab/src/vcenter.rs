@@ -1,5 +1,6 @@
 //! The simulated vCenter, and govc to look at it.
 
+mod datastore;
 mod govc;
 
 use std::net::SocketAddr;

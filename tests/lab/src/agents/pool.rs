@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::InfraEnv;
 use crate::error::Result;
 use crate::{CREDENTIALS, DATASTORE, ISO, Lab};
 
@@ -72,13 +73,11 @@ impl Pool {
     }
 
     /// The InfraEnv, whose image the machines boot.
-    pub fn infra_env(&self) -> Value {
-        json!({
-            "apiVersion": "agent-install.openshift.io/v1beta1",
-            "kind": "InfraEnv",
-            "metadata": {"name": "image", "namespace": self.agents},
-            "spec": {"pullSecretRef": {"name": "pull-secret"}},
-        })
+    pub fn infra_env(&self) -> InfraEnv {
+        InfraEnv {
+            namespace: self.agents.clone(),
+            name: "image".to_owned(),
+        }
     }
 
     /// The template that gives the pool its machines: the smallest that pass the installer's
@@ -109,7 +108,7 @@ impl Pool {
             lab.apply(&kind).await?;
         }
         lab.apply(&self.hosted_cluster()).await?;
-        lab.apply(&self.infra_env()).await?;
+        lab.apply(&self.infra_env().manifest()).await?;
         lab.upload_iso().await?;
         lab.apply(&lab.credentials(CREDENTIALS)?).await
     }

@@ -29,6 +29,8 @@ pub(crate) enum Measure {
     Lanes(Lanes),
     /// What becomes of more machines than the driver takes at once, asked for in one second.
     Overload(Overload),
+    /// How fast an ISO comes from its source to a datastore, and in how much memory.
+    Iso(Iso),
 }
 
 /// What asks for the machines of a bench.
@@ -125,4 +127,49 @@ pub(crate) struct Overload {
     /// Where the figures go, as JSON.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+}
+
+/// Options of `bench iso`.
+#[derive(Debug, Args)]
+pub(crate) struct Iso {
+    /// How large the ISO is.
+    #[arg(long, default_value = "1GiB", value_name = "SIZE", value_parser = size)]
+    pub(crate) size: u64,
+    /// How often it is measured.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) runs: u32,
+    /// Where the figures go, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+/// A number of bytes: `512MiB`, `8GiB`.
+fn size(text: &str) -> Result<u64, String> {
+    let units = [("MiB", 20), ("GiB", 30)];
+    let mut parts = units.iter().filter_map(|(unit, shift)| {
+        let count: u64 = text.strip_suffix(unit)?.parse().ok()?;
+        (count > 0).then(|| count.checked_mul(1 << shift))?
+    });
+    parts
+        .next()
+        .ok_or_else(|| "give a size as 512MiB or 8GiB".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_is_a_number_with_its_unit() {
+        for (text, bytes) in [
+            ("1GiB", Some(1 << 30)),
+            ("512MiB", Some(512 << 20)),
+            ("0GiB", None),
+            ("8", None),
+            ("-1GiB", None),
+            ("99999999999999GiB", None),
+        ] {
+            assert_eq!(size(text).ok(), bytes, "{text}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The forms that a secret may take on its way into a text.
 
-use std::fmt::Write as _;
+use crate::hexadecimal::hexadecimal;
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -15,7 +15,7 @@ pub(super) fn forms(secret: &str) -> Vec<(&'static str, String)> {
             "percent-encoded",
             escaped(secret, |byte| format!("%{byte:02x}")),
         ),
-        ("hexadecimal", hexadecimal(secret)),
+        ("hexadecimal", hexadecimal(secret.as_bytes())),
     ];
     for before in 0..3 {
         let code = base64(secret.as_bytes(), before);
@@ -52,14 +52,6 @@ fn escaped(secret: &str, escape: impl Fn(u8) -> String) -> String {
         other => escape(other),
     };
     secret.bytes().map(write).collect()
-}
-
-fn hexadecimal(secret: &str) -> String {
-    secret.bytes().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// The part of the code that does not depend on what is before and after, when so many bytes (of three)

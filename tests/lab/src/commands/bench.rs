@@ -2,6 +2,7 @@
 
 mod clients;
 mod idle;
+mod iso;
 mod lanes;
 mod make;
 mod node_pool;
@@ -35,6 +36,7 @@ pub(crate) async fn run(bench: &Bench) -> anyhow::Result<()> {
         Some(Measure::Templates(templates)) => templates::run(templates).await,
         Some(Measure::Lanes(lanes)) => lanes::run(lanes).await,
         Some(Measure::Overload(overload)) => overload::run(overload).await,
+        Some(Measure::Iso(iso)) => iso::run(iso).await,
     }
 }
 

@@ -80,6 +80,12 @@ pub(super) fn peak_memory_mb(id: u32) -> Result<f64> {
     status_mb(id, "VmHWM:")
 }
 
+/// Sets `VmHWM` to what the process has now (proc(5), `clear_refs`).
+pub(super) fn forget_peak_memory(id: u32) -> Result<()> {
+    let path = PathBuf::from(format!("/proc/{id}/clear_refs"));
+    fs::write(&path, "5").doing("writing", &path)
+}
+
 /// `VmRSS` of a process: the memory that it has.
 pub(super) fn memory_mb(id: u32) -> Result<f64> {
     status_mb(id, "VmRSS:")

@@ -10,6 +10,7 @@ use super::Builder;
 use crate::certificates::Certificates;
 use crate::error::{Error, Result};
 use crate::hub::{Access, Hub, HubKind, kinds};
+use crate::images::Images;
 use crate::lab::folder::Folder;
 use crate::lab::{Lab, Site, VCENTER};
 use crate::proxy::{self, Proxy};
@@ -37,18 +38,20 @@ impl Builder {
             Some(namespace) => namespace.clone(),
             None => format!("lab-{}", &secret::random()?[..8]),
         };
+        let canary = Arc::default();
         let mut lab = Lab {
             controller: None,
             rpcs: None,
             driver: None,
             sites,
+            images: Images::start(&certificates, &canary).await?,
             hub,
             namespace,
             certificates,
             tools,
             folder,
             kinds: self.kinds.clone().unwrap_or_else(kinds::folder),
-            canary: Arc::default(),
+            canary,
         };
         lab.hide_canaries()?;
         self.start_services(&mut lab).await?;

@@ -1,4 +1,4 @@
-//! TLS on both sides of the proxy.
+//! TLS: the side of a server, and both sides of the proxy.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,12 +16,12 @@ use crate::error::{Error, Result};
 const HTTP2: &[u8] = b"h2";
 
 /// The side of the client.
-pub(super) fn acceptor(leaf: &Leaf) -> Result<TlsAcceptor> {
+pub(crate) fn acceptor(leaf: &Leaf) -> Result<TlsAcceptor> {
     Ok(TlsAcceptor::from(Arc::new(server(leaf)?)))
 }
 
 /// The side of a client that speaks HTTP/2.
-pub(super) fn http2_acceptor(leaf: &Leaf) -> Result<TlsAcceptor> {
+pub(crate) fn http2_acceptor(leaf: &Leaf) -> Result<TlsAcceptor> {
     let mut config = server(leaf)?;
     config.alpn_protocols = vec![HTTP2.to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
@@ -37,7 +37,7 @@ fn server(leaf: &Leaf) -> Result<ServerConfig> {
 }
 
 /// The side of vCenter.
-pub(super) fn connector(authority: &Path) -> Result<TlsConnector> {
+pub(crate) fn connector(authority: &Path) -> Result<TlsConnector> {
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots(authority)?)
@@ -46,7 +46,7 @@ pub(super) fn connector(authority: &Path) -> Result<TlsConnector> {
 }
 
 /// The side of the driver, which is shown this certificate.
-pub(super) fn http2_connector(authority: &Path, client: &Leaf) -> Result<TlsConnector> {
+pub(crate) fn http2_connector(authority: &Path, client: &Leaf) -> Result<TlsConnector> {
     let (chain, key) = identity(client)?;
     let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
