@@ -75,7 +75,10 @@ impl Driver {
             .add_service(VirtualMachinesServer::new(VirtualMachinesService::new(
                 core.clone(),
             )))
-            .add_service(IsosServer::new(IsosService::new(core.clone())));
+            .add_service(IsosServer::new(IsosService::new(
+                core.clone(),
+                Arc::default(),
+            )));
         shared.note(format!("driver {number} starts"));
         address.listen(routes, life.clone());
         Self {

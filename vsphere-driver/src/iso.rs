@@ -1,10 +1,24 @@
 //! ISOs on datastores: looked at, and brought there.
 
+pub mod catalog;
 pub mod destination;
 pub mod digest;
+pub mod folder;
+pub mod garbage;
+pub mod image;
+pub mod inspect;
+pub mod keeper;
+pub mod mounts;
 pub mod name;
 pub mod path;
+pub mod record;
+pub mod retry;
 pub mod source;
+pub mod store;
+pub mod sweep;
+pub mod transfer;
+pub mod view;
+pub mod wishes;
 
 use crate::{
     inventory::{
@@ -46,12 +60,23 @@ pub fn datastore(
     datacenter: Option<&MoRef>,
     field: &str,
 ) -> Result<MoRef, Fault> {
+    let asked = crate::inventory::path::encode(path.datastore());
+    named_datastore(inventory, &asked, datacenter, field)
+}
+
+/// The datastore that a request names, in the datacenter.
+pub fn named_datastore(
+    inventory: &Inventory,
+    asked: &str,
+    datacenter: Option<&MoRef>,
+    field: &str,
+) -> Result<MoRef, Fault> {
     let scope = Scope {
         datacenter,
         preferred: None,
     };
-    let asked = crate::inventory::path::encode(path.datastore());
-    resolve(inventory, Kind::Datastore, &asked, scope).map_err(|unresolved| {
+    resolve(inventory, Kind::Datastore, asked, scope).map_err(|unresolved| {
+        let asked = crate::inventory::path::decode(asked);
         let (reason, candidates) = match unresolved {
             Unresolved::NotFound(near) => (Reason::PlacementNotFound, near),
             Unresolved::Ambiguous(all) => (Reason::PlacementAmbiguous, all),
@@ -63,22 +88,16 @@ pub fn datastore(
         let listed = paths.join(", ");
         let what = match reason {
             Reason::PlacementAmbiguous => {
-                format!(
-                    "`{field}`: several datastores are called `{}`: {listed}",
-                    path.datastore()
-                )
+                format!("`{field}`: several datastores are called `{asked}`: {listed}")
             }
             _ if listed.is_empty() => {
-                format!("`{field}`: no datastore `{}` is in sight", path.datastore())
+                format!("`{field}`: no datastore `{asked}` is in sight")
             }
-            _ => format!(
-                "`{field}`: no datastore `{}` is in sight; near it: {listed}",
-                path.datastore()
-            ),
+            _ => format!("`{field}`: no datastore `{asked}` is in sight; near it: {listed}"),
         };
         Fault::new(reason, what)
             .at(field)
-            .with("asked", path.datastore())
+            .with("asked", asked)
             .with("candidates", listed)
     })
 }

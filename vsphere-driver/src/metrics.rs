@@ -1,9 +1,11 @@
 //! Every metric of the driver. All names begin with `vsphere_driver_`.
 
+pub mod isos;
 mod vcenters;
 
 use crate::{core::Core, soap::counts::SoapMetrics};
 use contract::telemetry::rpc::RpcMetrics;
+use isos::IsoMetrics;
 use prometheus_client::{metrics::info::Info, registry::Registry};
 use prost::DecodeError;
 use std::sync::Arc;
@@ -18,6 +20,8 @@ pub struct Metrics {
     pub soap: SoapMetrics,
     /// Calls of clients.
     pub rpc: RpcMetrics,
+    /// Transfers of ISOs.
+    pub isos: IsoMetrics,
 }
 
 // === impl Metrics ===
@@ -35,7 +39,8 @@ impl Metrics {
             tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
         ])?;
         let soap = SoapMetrics::default();
-        Ok(Self { soap, rpc })
+        let isos = IsoMetrics::default();
+        Ok(Self { soap, rpc, isos })
     }
 
     /// All of it, with what is looked up in `core` whenever somebody asks.
@@ -44,6 +49,7 @@ impl Metrics {
         registry.register("build", "What this driver is", Info::new(build()));
         self.rpc.register(&mut registry);
         self.soap.register(&mut registry);
+        self.isos.register(&mut registry);
         registry.register_collector(Box::new(VCenters(core)));
         registry
     }

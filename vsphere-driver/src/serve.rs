@@ -18,6 +18,10 @@ use crate::{
         transport::Transport,
     },
     grpc::{IsosService, VCentersService, VirtualMachinesService},
+    iso::{
+        source::Rules,
+        store::{Settings, Store},
+    },
     metrics::Metrics,
     shutdown::Stop,
 };
@@ -161,6 +165,8 @@ impl Driver {
         let metrics = Metrics::new()?;
         let soap = metrics.soap.clone();
         let core = Arc::new(Core::new(run.id.clone(), health.clone(), soap));
+        let isos = Store::new(Rules::default(), Settings::default(), metrics.isos.clone());
+        let isos = IsosService::new(core.clone(), Arc::new(isos));
         core.start(&self.options.config.vcenters)?;
         let routes = Routes::new(probes)
             .add_service(reflection::v1()?)
@@ -174,10 +180,7 @@ impl Driver {
                 VirtualMachinesServer::new(VirtualMachinesService::new(core.clone()))
                     .max_decoding_message_size(MAX_MESSAGE_BYTES),
             )
-            .add_service(
-                IsosServer::new(IsosService::new(core.clone()))
-                    .max_decoding_message_size(MAX_MESSAGE_BYTES),
-            );
+            .add_service(IsosServer::new(isos).max_decoding_message_size(MAX_MESSAGE_BYTES));
         let shown = self.metrics.take().map(|endpoint| {
             let answers = endpoint::metrics(metrics.registry(core.clone()));
             tokio::spawn(endpoint.serve(answers))

@@ -255,6 +255,15 @@ impl VCenter {
         explain::of_vim(fault, doing, path.as_deref())
     }
 
+    /// Tells this vCenter from others, whatever name it goes by: its own id, or its address until that is
+    /// known.
+    pub fn instance(&self) -> String {
+        let current = self.session.current();
+        let id = current.map(|current| current.content.about.instance_uuid.clone());
+        id.filter(|id| !id.is_empty())
+            .unwrap_or_else(|| self.session.server())
+    }
+
     // --- Hubs ---
 
     /// Notes that a hub uses the name.

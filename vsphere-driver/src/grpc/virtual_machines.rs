@@ -3,7 +3,11 @@
 use super::{
     caller,
     convert::{self, handover, page, references, spec},
-    named, status, watch,
+    named, status,
+    watch::{
+        self,
+        machines::{Filter, Machines},
+    },
 };
 use crate::{
     core::Core,
@@ -30,7 +34,7 @@ use contract::{
         ListVirtualMachinesResponse, PowerState, Reason, ReleaseVirtualMachinesRequest,
         ReleaseVirtualMachinesResponse, SetPowerStateRequest, SetPowerStateResponse,
         VirtualMachine, VirtualMachineRef, WatchVirtualMachinesRequest,
-        virtual_machines_server::VirtualMachines,
+        WatchVirtualMachinesResponse, virtual_machines_server::VirtualMachines,
     },
 };
 use std::sync::Arc;
@@ -274,7 +278,7 @@ impl VirtualMachines for VirtualMachinesService {
         } = request.into_inner();
         let fail = status("");
         let vcenter = named(&self.core, vcenter).map_err(&fail)?;
-        let filter = watch::Filter::parse(filter).map_err(&fail)?;
+        let filter = Filter::parse(filter).map_err(&fail)?;
         let size = page::size(page_size).map_err(&fail)?;
         let digest = filter.digest();
         let after = page::after(&page_token, &digest).map_err(&fail)?;
@@ -293,12 +297,12 @@ impl VirtualMachines for VirtualMachinesService {
         }))
     }
 
-    type WatchVirtualMachinesStream = watch::Stream;
+    type WatchVirtualMachinesStream = watch::Stream<WatchVirtualMachinesResponse>;
 
     async fn watch_virtual_machines(
         &self,
         request: Request<WatchVirtualMachinesRequest>,
-    ) -> Result<Response<watch::Stream>, Status> {
+    ) -> Result<Response<watch::Stream<WatchVirtualMachinesResponse>>, Status> {
         let (_, extensions, message) = request.into_parts();
         let WatchVirtualMachinesRequest {
             vcenter,
@@ -312,12 +316,12 @@ impl VirtualMachines for VirtualMachinesService {
         }
         let fail = status("");
         let vcenter = named(&self.core, vcenter).map_err(&fail)?;
-        let filter = watch::Filter::parse(filter).map_err(&fail)?;
+        let filter = Filter::parse(filter).map_err(&fail)?;
         let run_id = self.core.run_id.clone();
         Ok(Response::new(watch::stream(
             vcenter,
             run_id,
-            filter,
+            Machines(filter),
             &resume_token,
         )))
     }
@@ -355,7 +359,7 @@ fn not_found(key: &MachineKey) -> Fault {
 /// A page by key, machines without a key last; the sort key of the last entry, if more follow.
 fn list(
     state: &State,
-    filter: &watch::Filter,
+    filter: &Filter,
     after: &str,
     size: usize,
 ) -> (Vec<VirtualMachine>, Option<String>) {
@@ -405,7 +409,7 @@ mod tests {
             let moref = MoRef::new("VirtualMachine", format!("vm-{slot}"));
             state.change_vm(&moref, |vm| *vm = ours(slot, "h"));
         }
-        let filter = watch::Filter::parse(None).expect("absent is good");
+        let filter = Filter::parse(None).expect("absent is good");
         let slots = |page: &[VirtualMachine]| -> Vec<i32> {
             page.iter()
                 .filter_map(|m| m.key.as_ref().map(|key| key.slot))

@@ -1,6 +1,7 @@
 //! Names of files in the folder of ISOs: a whole file is named after its content.
 
 use super::digest::Digest;
+use std::fmt;
 
 /// What a file is called where the caller gives no label.
 const DEFAULT_LABEL: &str = "iso";
@@ -99,6 +100,12 @@ impl Label {
         } else {
             Err(InvalidLabel)
         }
+    }
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

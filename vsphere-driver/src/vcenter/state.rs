@@ -11,6 +11,7 @@ use crate::{
     capacity::Claim,
     changes::Changes,
     inventory::Inventory,
+    iso::wishes::Isos,
     machines::{
         vm::{Identity, Vm},
         work::{JobId, Work},
@@ -36,6 +37,8 @@ pub struct State {
     pub syncs: u64,
     /// The list view of tasks, while there is one.
     pub tasks_view: Option<MoRef>,
+    /// ISOs that are wanted, and what lies on datastores.
+    pub isos: Isos,
     /// What changed, of all machines that are told to anybody.
     pub changes: Changes<Identity, VirtualMachineTombstone>,
     // Boxed: a table is up to twice as large as what is in it.

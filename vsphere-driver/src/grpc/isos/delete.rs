@@ -1,0 +1,193 @@
+//! `DeleteIso`: a wish is withdrawn, or a file of ours removed.
+
+use super::{IsosService, convert};
+use crate::{
+    audit::{self, Outcome},
+    edge::caller::Caller,
+    grpc::{convert as common, named},
+    iso::{
+        self, catalog, destination::Destination, path::DatastorePath, sweep, view, wishes::IsoId,
+    },
+    vcenter::VCenter,
+};
+use contract::v1::{
+    DeleteIsoRequest, DeleteIsoResponse, Fault, IsoFile, IsoState, Reason, Verb,
+    delete_iso_request::Ref,
+};
+use std::sync::Arc;
+
+/// Withdraws a wish, or removes a file.
+pub(super) async fn delete(
+    service: &IsosService,
+    caller: &Caller,
+    message: DeleteIsoRequest,
+) -> Result<DeleteIsoResponse, Fault> {
+    let DeleteIsoRequest {
+        caller: _,
+        vcenter,
+        r#ref,
+        datacenter,
+        wait,
+        validate_only,
+    } = message;
+    let vcenter = named(&service.core, vcenter)?;
+    common::wait(wait)?;
+    let files = match r#ref {
+        None => return Err(Fault::invalid("ref", "is missing: set `key` or `path`")),
+        Some(Ref::Key(mut key)) => {
+            if key.hub_id.is_empty() {
+                key.hub_id.clone_from(&caller.hub_id);
+            }
+            let id = convert::id(Some(key))?;
+            if id.hub_id != caller.hub_id {
+                let problem = "must be an ISO of the caller's hub";
+                return Err(Fault::invalid("key.hub_id", problem));
+            }
+            withdraw(&vcenter, caller, &id, validate_only)
+        }
+        Some(Ref::Path(text)) => {
+            let path = convert::path(&text, "path")?;
+            let removal = Removal {
+                service,
+                vcenter: &vcenter,
+                caller,
+                path: &path,
+            };
+            vec![removal.run(&datacenter, validate_only).await?]
+        }
+    };
+    Ok(DeleteIsoResponse {
+        files,
+        done: true,
+        operation_id: caller.operation_id.clone(),
+    })
+}
+
+/// The files of the wish, as they are without it.
+fn withdraw(vcenter: &VCenter, caller: &Caller, id: &IsoId, validate_only: bool) -> Vec<IsoFile> {
+    let before = vcenter.read(|state| view::iso(state, id, &view::mounts(state)));
+    let Some(before) = before else {
+        return Vec::new();
+    };
+    if !validate_only {
+        vcenter.write(|state| state.isos.withdraw(id));
+        note(vcenter, caller, &id.to_string(), Outcome::Done);
+    }
+    let key = Some(id.key());
+    let without = |mut file: IsoFile| {
+        let wanted = file.wanted_by_count;
+        file.wanted_by.retain(|other| Some(other) != key.as_ref());
+        file.wanted_by_count = wanted.saturating_sub(1).max(0);
+        file
+    };
+    before.files.into_iter().map(without).collect()
+}
+
+/// A file that is to be removed now.
+struct Removal<'a> {
+    service: &'a IsosService,
+    vcenter: &'a Arc<VCenter>,
+    caller: &'a Caller,
+    path: &'a DatastorePath,
+}
+
+impl Removal<'_> {
+    async fn run(&self, datacenter: &str, validate_only: bool) -> Result<IsoFile, Fault> {
+        let Self {
+            service,
+            vcenter,
+            caller,
+            path,
+        } = self;
+        let IsosService { core, store } = service;
+        vcenter.connected().await.map_err(|fault| *fault)?;
+        let datacenter = convert::datacenter(vcenter, datacenter)?;
+        let datastore = vcenter
+            .read(|state| iso::datastore(&state.inventory, path, datacenter.as_ref(), "path"))?;
+        let place = Destination::of(vcenter, &datastore, &store.settings.folder)?;
+        sweep::look(core, store, vcenter, &datastore).await?;
+        let file = vcenter.read(|state| {
+            let folder = state.isos.folders.get(&datastore)?;
+            let file = folder.files.get(path.file())?;
+            let name = (place.path(path.file()), path.file(), file);
+            Some((
+                view::found(state, (&datastore, folder), name, store.settings.grace),
+                folder.has(path.file()),
+            ))
+        });
+        let (mut file, _) = match file.filter(|(file, _)| file.path == path.to_string()) {
+            Some(found) => found,
+            None => return self.not_ours(&datastore).await,
+        };
+        self.may_go(&file)?;
+        if validate_only {
+            file.verbs = vec![Verb::Delete.into()];
+            return Ok(file);
+        }
+        let op = &caller.operation_id;
+        let removed = catalog::remove_file(store, (vcenter, &place), path.file(), op).await;
+        let outcome = removed
+            .as_ref()
+            .err()
+            .map_or(Outcome::Done, Outcome::Failed);
+        note(vcenter, caller, &file.path, outcome);
+        removed?;
+        file.state = IsoState::Gone.into();
+        file.garbage_at = None;
+        Ok(file)
+    }
+
+    /// Whether nobody else needs the file.
+    fn may_go(&self, file: &IsoFile) -> Result<(), Fault> {
+        let path = &file.path;
+        if let Some(first) = file.mounted_by.first() {
+            let what = format!("`{path}` is mounted by `{first}`");
+            let all = file.mounted_by.join(",");
+            let fault = Fault::new(Reason::IsoInUse, what).with("path", path);
+            return Err(fault.with("mounted_by", all));
+        }
+        if file.wanted_by_count > 0 {
+            let keys = file.wanted_by.iter().cloned();
+            let all: Vec<_> = keys.map(|key| IsoId::from(key).to_string()).collect();
+            let all = all.join(",");
+            let what = format!("`{path}` is wanted by {all}");
+            let fault = Fault::new(Reason::IsoWanted, what).with("path", path);
+            return Err(fault.with("wanted_by", all));
+        }
+        Ok(())
+    }
+
+    /// A file that is not there is removed; one without our record stays.
+    async fn not_ours(&self, datastore: &crate::soap::MoRef) -> Result<IsoFile, Fault> {
+        let op = &self.caller.operation_id;
+        match iso::look(self.vcenter, self.path, datastore, op).await {
+            Err(fault) if fault.reason() == Reason::IsoMissing => Ok(IsoFile {
+                datastore: Some(
+                    self.vcenter
+                        .read(|state| state.inventory.describe(datastore)),
+                ),
+                path: self.path.to_string(),
+                state: IsoState::Gone.into(),
+                ..IsoFile::default()
+            }),
+            Err(fault) => Err(fault),
+            Ok(_) => {
+                let path = self.path;
+                let what = format!("`{path}` has no record of this driver beside it");
+                Err(Fault::new(Reason::IsoNotOurs, what).with("path", path))
+            }
+        }
+    }
+}
+
+fn note(vcenter: &VCenter, caller: &Caller, identity: &str, outcome: Outcome<'_>) {
+    let change = audit::Change {
+        caller,
+        owner: "",
+        identity,
+        verb: Verb::Delete,
+        vcenter: &vcenter.name,
+        operation_id: &caller.operation_id,
+    };
+    audit::change(&change, outcome);
+}

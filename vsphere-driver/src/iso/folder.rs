@@ -1,0 +1,111 @@
+//! What lies in our folder of one datastore, as it was last seen.
+
+use super::{
+    digest::Digest,
+    garbage::{self, Use},
+    record::{Origin, Record},
+};
+use prost_types::Timestamp;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+/// Our folder on one datastore.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Folder {
+    /// When it was seen.
+    pub listed_at: Option<Timestamp>,
+    /// Whole files with a record, by name.
+    pub files: BTreeMap<String, File>,
+    /// Names of everything else.
+    pub others: BTreeSet<String>,
+    /// Machines of any owner that mount a file, by its path, as last looked for.
+    pub mounts: BTreeMap<String, Vec<String>>,
+}
+
+/// A file of ours.
+#[derive(Clone, Debug, PartialEq)]
+pub struct File {
+    /// What it is.
+    pub record: Record,
+    /// Since when nobody needs it.
+    pub unused_since: Option<Timestamp>,
+}
+
+// === impl Folder ===
+
+impl Folder {
+    /// Whether a file of that name lies there, whosever it is.
+    pub fn has(&self, name: &str) -> bool {
+        self.files.contains_key(name) || self.others.contains(name)
+    }
+
+    /// The file of ours with this content.
+    pub fn with_content(&self, sha256: &Digest) -> Option<(&str, &Record)> {
+        let mut files = self.files.iter();
+        let (name, file) = files.find(|(_, file)| file.record.sha256 == *sha256)?;
+        Some((name, &file.record))
+    }
+
+    /// Takes what was seen in place of what was known.
+    pub fn see(
+        &mut self,
+        files: BTreeMap<String, Record>,
+        others: BTreeSet<String>,
+        at: Timestamp,
+    ) {
+        let mut before = std::mem::take(&mut self.files);
+        self.files = files
+            .into_iter()
+            .map(|(name, record)| {
+                let known = before.remove(&name);
+                let unused_since = known.and_then(|file| file.unused_since);
+                (
+                    name,
+                    File {
+                        record,
+                        unused_since,
+                    },
+                )
+            })
+            .collect();
+        self.others = others;
+        self.listed_at = Some(at);
+    }
+
+    /// Notes which files nobody needs. Gives those whose grace is over.
+    pub fn mark_unused(
+        &mut self,
+        is_used: impl Fn(&str, &File) -> (bool, bool),
+        grace: Duration,
+        now: Timestamp,
+    ) -> Vec<String> {
+        let mut due = Vec::new();
+        for (name, file) in &mut self.files {
+            let (is_wanted, is_mounted) = is_used(name, file);
+            let file_use = Use {
+                is_uploaded: file.is_uploaded(),
+                is_wanted,
+                is_mounted,
+            };
+            file.unused_since = garbage::since(file_use, file.unused_since, now);
+            if file
+                .unused_since
+                .is_some_and(|since| garbage::is_due(since, grace, now))
+            {
+                due.push(name.clone());
+            }
+        }
+        due
+    }
+}
+
+// === impl File ===
+
+impl File {
+    /// Somebody uploaded it.
+    pub fn is_uploaded(&self) -> bool {
+        self.record.origin == Origin::Upload
+    }
+}
