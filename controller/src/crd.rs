@@ -12,9 +12,9 @@ mod status;
 pub use adoption::{AdoptionPlan, AdoptionStatus};
 pub use self_healing::{Awaited, SelfHealing, SelfHealingStatus};
 pub use spec::{
-    AdvancedConfig, AgentIso, AgentIsoType, DeletionPolicy, NodePoolReference, Quota,
-    ResourceLimits, SecretReference, VMwareNodePoolTemplate, VMwareNodePoolTemplateSpec,
-    VmTemplate,
+    AdvancedConfig, AgentIso, AgentIsoType, DeletionPolicy, InfraEnvReference, NodePoolReference,
+    Quota, RequestSecretReference, ResourceLimits, SecretReference, VMwareNodePoolTemplate,
+    VMwareNodePoolTemplateSpec, VmTemplate,
 };
 pub use status::{
     ComputeUtilization, DatastoreUtilization, PHASES, ResourceCheck, ResourceUtilization,

@@ -9,6 +9,7 @@ mod convert;
 pub mod fake;
 mod fault;
 mod grpc;
+mod iso;
 mod machine;
 
 pub use adoption::{Adopted, Adopting, Adoption, Previous};
@@ -19,6 +20,7 @@ pub use capacity::{
 pub use convert::{needs, spec_hash};
 pub use fault::{Fault, Kind, Retry};
 pub use grpc::{Connection, GrpcDriver, InvalidEndpoint, Transport, Wire};
+pub use iso::{Iso, IsoSource, IsoStand, IsoStep, IsoWanted, Progress, Proxy, UrlSource};
 pub use machine::{
     ExtraConfig, Firmware, Machine, MachineRef, MachineSpec, Ownership, Power, State, Tombstone,
 };
@@ -61,13 +63,20 @@ pub trait Driver: Send + Sync + 'static {
         question: CapacityQuestion,
     ) -> impl Future<Output = Result<Capacity, Fault>> + Send;
 
-    /// Looks for an ISO, and gives the path that machines boot.
+    /// Has an ISO on datastores, and says how far it is. Another one for the same owner takes its place.
     fn ensure_iso(
         &self,
         on: On<'_>,
         owner: &Owner,
-        iso: &IsoSource,
-    ) -> impl Future<Output = Result<String, Fault>> + Send;
+        iso: &IsoWanted,
+    ) -> impl Future<Output = Result<Iso, Fault>> + Send;
+
+    /// Says that the owner wants no ISO any more.
+    fn withdraw_iso(
+        &self,
+        on: On<'_>,
+        owner: &Owner,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
 
     /// Has machines made, and switched on.
     fn ensure(
@@ -201,15 +210,6 @@ pub struct Owner {
     pub name: String,
     /// Its UID, part of the machines' identity.
     pub uid: String,
-}
-
-/// Where an ISO lies.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IsoSource {
-    /// Datacenter of the datastore.
-    pub datacenter: String,
-    /// `[datastore] folder/file.iso`.
-    pub datastore_path: String,
 }
 
 /// Machines to have.

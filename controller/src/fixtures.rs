@@ -9,7 +9,8 @@ use crate::{
         Amounts, Capacity, ComputeCapacity, DatastoreCapacity, Fault, Kind, Machine, Needs,
         Ownership, Placement, Power, Retry, State,
     },
-    reconcile::Checks,
+    iso::IsoSight,
+    reconcile::{Checks, IsoCheck},
     validation,
 };
 use contract::identity::{MachineKey, machine_name, serial_number};
@@ -92,7 +93,14 @@ pub(crate) fn checks() -> Checks {
             folder: "/DC0/vm/pool".into(),
             ..Placement::default()
         }),
-        iso: Ok("[ds] iso/agent.iso".into()),
+        iso: IsoCheck {
+            asked: None,
+            sight: IsoSight::Ready {
+                path: "[ds] iso/agent.iso".into(),
+                source: String::new(),
+            },
+            valid_until: Timestamp::from_second(300).unwrap(),
+        },
         valid_until: Timestamp::from_second(300).unwrap(),
     }
 }

@@ -5,6 +5,7 @@
 
 mod definition;
 mod gap;
+mod images;
 mod keeper;
 mod shelf;
 #[cfg(test)]
@@ -236,11 +237,15 @@ impl Hub {
         members.collect()
     }
 
-    /// All templates that anything here may concern: those of node pools, and those that were of one and whose
-    /// machines have Agents.
+    /// All templates that anything here may concern: those of node pools, those that were of one and whose
+    /// machines have Agents, and those whose machines boot the image of an `InfraEnv`.
     fn concerned(&self) -> Vec<Arc<VMwareNodePoolTemplate>> {
         let mut templates = self.templates.get().map(Store::state).unwrap_or_default();
-        templates.retain(|it| Rival::of(it).is_some() || agents_of(it).next().is_some());
+        templates.retain(|it| {
+            Rival::of(it).is_some()
+                || agents_of(it).next().is_some()
+                || images::infra_env(it).is_some()
+        });
         templates
     }
 
@@ -262,7 +267,8 @@ impl Hub {
         for template in self.concerned() {
             let is_member =
                 || Rival::of(&template).is_some_and(|it| self.is_of(&it, kind, changed));
-            if agents_of(&template).any(|agent| agents.contains(agent)) || is_member() {
+            let boots = || kind == Kind::InfraEnv && images::is_of(&template, changed);
+            if agents_of(&template).any(|agent| agents.contains(agent)) || boots() || is_member() {
                 self.wake(ObjectRef::from_obj(&*template));
             }
         }

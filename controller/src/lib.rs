@@ -11,7 +11,9 @@ pub mod driver;
 #[cfg(test)]
 mod fixtures;
 pub mod healing;
+pub mod hidden;
 pub mod hub;
+pub mod iso;
 pub mod kinds;
 pub mod leader;
 pub mod leaving;

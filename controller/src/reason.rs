@@ -108,8 +108,31 @@ reasons! {
     ApproachingQuota: QuotaAvailable,
     /// More machines are asked for than `maxVms`; the surplus is not made.
     MaxVmsReached: QuotaAvailable,
-    /// The ISO is where the spec says.
+    /// The ISO is on its datastore, and whole.
     ISOReady: ISOReady,
+    /// The ISO is on its way to its datastore. Wait.
+    Uploading: ISOReady,
+    /// Objects of the kind `InfraEnv` are being read. Wait.
+    InfraEnvSyncing: ISOReady,
+    /// The hub does not have the kind `InfraEnv`. Install the assisted installer, or take another type of
+    /// `agentISO`.
+    InfraEnvKindMissing: ISOReady,
+    /// The InfraEnv cannot be read. Let the controller get, list and watch it.
+    InfraEnvUnreadable: ISOReady,
+    /// There is no such InfraEnv. Create it, or correct `agentISO.infraEnv`.
+    InfraEnvNotFound: ISOReady,
+    /// The InfraEnv has no image; the message says why.
+    InfraEnvNotReady: ISOReady,
+    /// The InfraEnv is neither in the template's namespace nor where its Agents are. Take one that is.
+    InfraEnvNotPermitted: ISOReady,
+    /// There is no Secret of the name that `agentISO.requestSecret` gives. Create it.
+    RequestSecretNotFound: ISOReady,
+    /// A value of that Secret cannot be used. Correct it.
+    RequestSecretInvalid: ISOReady,
+    /// The controller may not read that Secret. Grant it get.
+    RequestSecretUnreadable: ISOReady,
+    /// Machines are to be made, and there is no ISO for them yet. See `ISOReady`.
+    WaitingForISO: VMsCreated,
     /// There are as many machines as there shall be, none of them failed.
     VMsReconciled: VMsCreated,
     /// Machines are being made. Wait.

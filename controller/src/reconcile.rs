@@ -1,6 +1,6 @@
 //! Reconciles templates: `observe -> plan -> record -> act -> report`.
 //!
-//! Only this module, `act`, `leave`, `secrets` and `writing` do I/O. All rules are in the other ones, which
+//! Only this module, `act`, `iso`, `leave`, `secrets` and `writing` do I/O. All rules are in the other ones, which
 //! are pure.
 
 mod act;
@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod handover;
 mod hosts;
+mod iso;
 mod leave;
 mod memory;
 mod plan;
@@ -29,7 +30,7 @@ pub(crate) use room::Measurement;
 #[cfg(test)]
 pub(crate) use {
     attempts::Attempts,
-    checks::Checks,
+    checks::{Checks, IsoCheck},
     handover::Handover,
     record::{Naming, Record},
 };
@@ -46,6 +47,8 @@ use crate::{
     wish::Wish,
 };
 use attempts::Work as Task;
+use checks::Looking;
+use iso::Told;
 use jiff::Timestamp;
 use kube::{
     Api, ResourceExt as _,
@@ -197,7 +200,9 @@ impl<D: Driver> Work<'_, D> {
         let now = (self.ctx.now)();
         let keeping = [Task::Keep, Task::LetGo, Task::Part];
         let retry = memory.attempts.next_retry(&keeping, now);
-        let wake = [plan.wake, again, due, measure, retry];
+        let secret = memory.request.as_ref().map(Told::until);
+        let secret = secret.filter(|_| self.is_checked(&sight));
+        let wake = [plan.wake, again, due, measure, retry, secret];
         Ok((parted, next_look(wake, now)))
     }
 
@@ -217,6 +222,8 @@ impl<D: Driver> Work<'_, D> {
             Ok(()) => secrets::let_all_go(self, status).await,
             kept => kept,
         };
+        // Whoever is left is told first: what cannot be told does not keep the template.
+        iso::withdraw(self).await;
         if let Err(fault) = all {
             self.ctx.metrics.fault(fault.word);
             memory.attempts.note(Task::Part, Some(fault), now);
@@ -241,23 +248,25 @@ impl<D: Driver> Work<'_, D> {
 
     /// Looks up names and ISO, where that is due and of use.
     async fn check(&self, sight: &Sight, memory: &mut Memory) {
-        let now = (self.ctx.now)();
-        let due = memory
-            .checks
-            .as_ref()
-            .is_none_or(|checks| checks.valid_until <= now);
-        let vcenter = sight
-            .vcenter
-            .as_ref()
-            .filter(|_| due && self.is_checked(sight));
+        let vcenter = sight.vcenter.as_ref().filter(|_| self.is_checked(sight));
         let Some(vcenter) = vcenter else { return };
         let on = On {
             caller: &self.ctx.caller,
             vcenter: &vcenter.name,
         };
-        let driver = &*self.ctx.driver;
-        let checks = checks::check(driver, on, &self.wish, now, &mut memory.attempts).await;
-        for fault in checks.faults() {
+        let wanted = iso::wanted(self, memory).await;
+        let due = checks::due(memory.checks.as_ref(), &wanted, (self.ctx.now)());
+        let looking = Looking {
+            driver: &*self.ctx.driver,
+            on,
+            wish: &self.wish,
+            now: (self.ctx.now)(),
+        };
+        let last = memory.checks.take();
+        let (checks, faults) = looking
+            .check((last, due), wanted, &mut memory.attempts)
+            .await;
+        for fault in &faults {
             self.heed(fault);
         }
         memory.checks = Some(checks);
@@ -351,7 +360,7 @@ impl<D: Driver> Work<'_, D> {
     }
 }
 
-fn next_look(wake: [Option<Timestamp>; 5], now: Timestamp) -> Action {
+fn next_look(wake: [Option<Timestamp>; 6], now: Timestamp) -> Action {
     let next = wake.into_iter().flatten().min();
     next.map_or_else(Action::await_change, |next| {
         let wait = next.duration_since(now);

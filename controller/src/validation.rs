@@ -19,6 +19,10 @@ use serde_json::Value;
 
 /// Longest prefix of a name: vSphere takes 80 characters, and `-n` with the slot must follow.
 const PREFIX: usize = 67;
+/// Longest URL that the driver takes.
+const URL: usize = 4096;
+/// Hexadecimal digits of a SHA-256.
+const DIGEST: usize = 64;
 /// Keys of `extraConfig` that the driver refuses.
 const KEPT_KEYS: &[&str] = &["hcp-vsphere.", "guestinfo.vmware-hcp.template"];
 /// Labels of an Agent by which Cluster API says that it has taken it.
@@ -40,6 +44,10 @@ enum Demand {
     SameNamespace,
     /// At most so many characters, none of `/`, `\` and `%`.
     NamePrefix(usize),
+    /// The address of a web server, without a user in it.
+    Url,
+    /// A SHA-256 in hexadecimal digits.
+    Digest,
     /// A duration as Go writes it.
     Duration,
     /// A duration as Go writes it, longer than 0.
@@ -142,6 +150,13 @@ const RULES: &[Rule] = &[
         Demand::NeededWhen("agentISO.type", "datastore"),
     ),
     rule("agentISO.url", Demand::NeededWhen("agentISO.type", "url")),
+    rule("agentISO.url", Demand::Url),
+    rule(
+        "agentISO.infraEnv.name",
+        Demand::NeededWhen("agentISO.type", "infraEnv"),
+    ),
+    rule("agentISO.proxy", Demand::Url),
+    rule("agentISO.sha256", Demand::Digest),
     rule("agentLabelSelector", Demand::Labels),
     rule("agentLabelSelector", Demand::NoKeyLike(CLAIMED_LABELS)),
     rule("resourcePollingInterval", Demand::Duration),
@@ -177,6 +192,21 @@ fn find<'a>(spec: &'a Value, path: &str) -> Option<&'a Value> {
 
 fn is_empty(value: Option<&Value>) -> bool {
     value.and_then(Value::as_str).is_none_or(str::is_empty)
+}
+
+/// Whether this is the address of a web server: a scheme, a host, and neither a user nor a blank.
+fn is_url(text: &str) -> bool {
+    let rest = ["https://", "http://"].map(|scheme| text.strip_prefix(scheme));
+    let Some(rest) = rest.into_iter().flatten().next() else {
+        return false;
+    };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let printed = text.chars().all(|c| c.is_ascii_graphic());
+    !host.is_empty() && !host.contains('@') && printed && text.len() <= URL
+}
+
+fn is_digest(text: &str) -> bool {
+    text.len() == DIGEST && text.chars().all(|c| c.is_ascii_hexdigit())
 }
 
 /// Seconds of a duration as Go writes it, `1h30m`; `None` if it is not one.
@@ -241,6 +271,8 @@ impl Rule {
             Demand::NamePrefix(most) => {
                 text.chars().count() <= most && !text.contains(['/', '\\', '%'])
             }
+            Demand::Url => text.is_empty() || is_url(text),
+            Demand::Digest => text.is_empty() || is_digest(text),
             Demand::Duration => text.is_empty() || go_duration(text).is_some(),
             Demand::Deadline => {
                 text.is_empty() || go_duration(text).is_some_and(|seconds| seconds > 0.0)

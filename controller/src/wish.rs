@@ -2,12 +2,13 @@
 
 use crate::{
     crd::{
-        ABANDON, ADOPT, ALLOW_SCALE_DOWN, AdvancedConfig, AgentIsoType, CLOSE_CIRCUIT,
-        DEFAULT_SECRET, DeletionPolicy, FINALIZER, PAUSED, RELEASE, VMwareNodePoolTemplate,
+        ABANDON, ADOPT, ALLOW_SCALE_DOWN, AdvancedConfig, CLOSE_CIRCUIT, DEFAULT_SECRET,
+        DeletionPolicy, FINALIZER, PAUSED, RELEASE, VMwareNodePoolTemplate,
         VMwareNodePoolTemplateSpec, VmTemplate,
     },
-    driver::{Basis, ExtraConfig, Firmware, IsoSource, MachineSpec, Owner},
+    driver::{Basis, ExtraConfig, Firmware, MachineSpec, Owner},
     healing::Healing,
+    iso::IsoWish,
     link::SecretRef,
     validation,
 };
@@ -64,8 +65,8 @@ pub struct Wish {
     pub prefix: String,
     /// What each machine shall be, but for the ISO.
     pub spec: MachineSpec,
-    /// Where the ISO comes from; `None` for a source that is not supported.
-    pub iso: Option<IsoSource>,
+    /// The ISO that they boot.
+    pub iso: IsoWish,
     /// The Secret with the credential.
     pub secret: SecretRef,
     /// How often names are looked up and the room is measured anew.
@@ -158,13 +159,7 @@ impl Wish {
             prefix: given(spec.vm_template.name_prefix.as_ref())
                 .unwrap_or_else(|| owner.name.clone()),
             spec: machine_spec(&spec.vm_template),
-            iso: match spec.agent_iso.type_ {
-                AgentIsoType::Datastore => Some(IsoSource {
-                    datacenter: spec.vm_template.datacenter.clone(),
-                    datastore_path: spec.agent_iso.datastore_path.clone().unwrap_or_default(),
-                }),
-                AgentIsoType::Url => None,
-            },
+            iso: IsoWish::of(&spec.agent_iso, &spec.vm_template),
             secret: SecretRef {
                 namespace: owner.namespace.clone(),
                 name: given(secret.name.as_ref()).unwrap_or_else(|| DEFAULT_SECRET.into()),

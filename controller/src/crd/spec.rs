@@ -261,35 +261,81 @@ pub struct ResourceLimits {
     pub soft_max_vms: Option<i32>,
 }
 
-/// Where the discovery ISO comes from.
+/// Where the discovery ISO comes from. The driver brings it to the datastore of the machines, unless it lies on
+/// one.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentIso {
-    /// `datastore`: it lies at `datastorePath`. `url`: it is to be fetched from `url`, which is not supported yet.
+    /// `datastore`: it lies at `datastorePath`. `url`: it is fetched from `url`. `infraEnv`: it is the image of
+    /// the InfraEnv that `infraEnv` names, and follows it: machines that are made after the image was made
+    /// anew boot the new one.
     #[serde(rename = "type")]
     pub type_: AgentIsoType,
     /// `[datastore] folder/file.iso`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub datastore_path: Option<String>,
-    /// Where to fetch it. Not supported yet: upload it and use `datastore`.
+    /// Where to fetch it, `https`, or `http` where the driver permits that. Who has it may have all that is in
+    /// the ISO: with `infraEnv` it need not stand here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// Name of the file that the companion makes of `url`. Not used yet, as `SpecValid` says.
+    /// The InfraEnv whose image it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub infra_env: Option<InfraEnvReference>,
+    /// What the name of the file on the datastore begins with; digits of its content follow, and `.iso`.
+    /// Absent: the name of the InfraEnv, or `agent`.
     #[serde(
         default,
         rename = "uploadedISOName",
         skip_serializing_if = "Option::is_none"
     )]
     pub uploaded_iso_name: Option<String>,
+    /// Authorities to trust as its source, PEM. Absent: `ca.crt` of `requestSecret`, or those of the driver's
+    /// system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_bundle: Option<String>,
+    /// Proxy on the driver's way to the source, `http://host:port` or `https://host:port`. Absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
+    /// SHA-256 that the ISO must have, 64 hexadecimal digits. Absent: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// A Secret with what the source is asked with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_secret: Option<RequestSecretReference>,
+}
+
+/// Names an InfraEnv.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InfraEnvReference {
+    /// Name of the InfraEnv.
+    #[serde(default)]
+    pub name: String,
+    /// Namespace of the InfraEnv: that of the template, or that where the Agents of the node pool are. Absent:
+    /// that of the template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+}
+
+/// Names a Secret, in the namespace of the template, with any of the keys `headers` (lines `Name: value`),
+/// `proxyUsername`, `proxyPassword` and `ca.crt` (PEM).
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RequestSecretReference {
+    /// Name of the Secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 /// Kinds of sources of an ISO.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "camelCase")]
 pub enum AgentIsoType {
     /// It lies on a datastore.
     #[default]
     Datastore,
-    /// It is to be fetched from a URL. Not supported yet.
+    /// It is fetched from a URL.
     Url,
+    /// It is the image of an InfraEnv.
+    InfraEnv,
 }

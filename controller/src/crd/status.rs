@@ -65,11 +65,12 @@ pub struct VMwareNodePoolTemplateStatus {
     /// The template is being deleted, and nothing of it is left: it needs its Secret no more.
     #[serde(default, skip_serializing_if = "is_false")]
     pub finished: bool,
-    /// Whether the companion has uploaded the ISO from a URL. Nothing is uploaded any more, and this is left
-    /// out.
+    /// Whether the ISO that is to be fetched is on its datastore, and whole. Left out where it is not to be
+    /// fetched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iso_uploaded: Option<bool>,
-    /// The ISO that new machines boot, `[datastore] folder/file.iso`.
+    /// The ISO that new machines boot, `[datastore] folder/file.iso`. While another one is on its way, which
+    /// they wait for, the one of before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iso_path: Option<String>,
     /// How much room there is.

@@ -2,12 +2,14 @@
 
 mod capacity;
 mod faults;
+mod isos;
 mod replies;
 mod requests;
 
 pub(super) use capacity::capacity;
 pub use capacity::needs;
 pub(super) use faults::of_connect;
+pub(super) use isos::{iso, iso_withdrawal};
 pub use requests::spec_hash;
 pub(super) use requests::{caller, connect, filter};
 

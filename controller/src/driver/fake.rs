@@ -2,9 +2,9 @@
 
 use super::{
     Adopted, Adopting, Adoption, Amounts, Answer, Caller, Capacity, CapacityQuestion, Changes,
-    ComputeCapacity, DatastoreCapacity, Driver, Event, Fault, Freshness, IsoSource, Kind, Login,
-    Machine, MachineRef, MachineSpec, Message, On, Owner, Ownership, Placement, Power, Retry,
-    State, Tombstone, Vcenter, Wanted, spec_hash,
+    ComputeCapacity, DatastoreCapacity, Driver, Event, Fault, Freshness, Iso, IsoSource, IsoStand,
+    IsoWanted, Kind, Login, Machine, MachineRef, MachineSpec, Message, On, Owner, Ownership,
+    Placement, Power, Retry, State, Tombstone, Vcenter, Wanted, spec_hash,
 };
 use contract::identity::{MachineKey, serial_number};
 use futures::{StreamExt as _, stream};
@@ -41,6 +41,12 @@ struct World {
     calls: Vec<String>,
     /// What there is room for, or why that is not known.
     capacity: Result<Capacity, Fault>,
+    /// ISOs that were asked for.
+    isos: Vec<IsoWanted>,
+    /// How far an ISO is that is to be fetched; `None`: it is there at once.
+    transfer: Option<IsoStand>,
+    /// What machines boot, by slot.
+    booted: BTreeMap<i32, String>,
     /// Questions for the room.
     questions: Vec<CapacityQuestion>,
     changes: broadcast::Sender<Event>,
@@ -62,6 +68,9 @@ impl Default for FakeDriver {
             outage: None,
             calls: Vec::new(),
             capacity: Ok(ample()),
+            isos: Vec::new(),
+            transfer: None,
+            booted: BTreeMap::new(),
             questions: Vec::new(),
             changes: broadcast::channel(BEHIND).0,
         })))
@@ -82,6 +91,21 @@ impl FakeDriver {
     /// What was asked of the room, in order. These are not among the calls: they change nothing.
     pub fn questions(&self) -> Vec<CapacityQuestion> {
         self.lock().questions.clone()
+    }
+
+    /// ISOs that were asked for, in order.
+    pub fn isos(&self) -> Vec<IsoWanted> {
+        self.lock().isos.clone()
+    }
+
+    /// What the machines boot that were asked for, in the order of their slots.
+    pub fn booted(&self) -> Vec<String> {
+        self.lock().booted.values().cloned().collect()
+    }
+
+    /// From now on an ISO that is to be fetched is so far; `None`: it is there at once.
+    pub fn transfers(&self, stand: Option<IsoStand>) {
+        self.lock().transfer = stand;
     }
 
     /// How many calls were tried while nobody was there.
@@ -236,9 +260,15 @@ impl Driver for FakeDriver {
         world.capacity.clone()
     }
 
-    async fn ensure_iso(&self, on: On<'_>, _: &Owner, iso: &IsoSource) -> Result<String, Fault> {
-        drop(self.enter(on.vcenter, "iso".into())?);
-        Ok(iso.datastore_path.clone())
+    async fn ensure_iso(&self, on: On<'_>, _: &Owner, iso: &IsoWanted) -> Result<Iso, Fault> {
+        let mut world = self.enter(on.vcenter, "iso".into())?;
+        world.isos.push(iso.clone());
+        Ok(world.iso_of(iso))
+    }
+
+    async fn withdraw_iso(&self, on: On<'_>, owner: &Owner) -> Result<(), Fault> {
+        drop(self.enter(on.vcenter, format!("withdraw the ISO of {}", owner.name))?);
+        Ok(())
     }
 
     async fn ensure(&self, on: On<'_>, wanted: &Wanted<'_>) -> Result<Vec<Answer>, Fault> {
@@ -248,6 +278,11 @@ impl Driver for FakeDriver {
             return Err(fault.clone());
         }
         let hash = spec_hash(wanted.spec);
+        let iso = wanted.spec.iso_path.clone().unwrap_or_default();
+        for slot in slots {
+            // A machine that is there keeps what it has.
+            world.booted.entry(slot).or_insert_with(|| iso.clone());
+        }
         let answer = |(slot, name): &(i32, String)| {
             let key = MachineKey {
                 hub_id: on.caller.hub_id.clone(),
@@ -376,6 +411,29 @@ impl World {
         Freshness {
             connected: self.outage.is_none(),
             fault: self.outage.clone(),
+        }
+    }
+
+    fn iso_of(&self, wanted: &IsoWanted) -> Iso {
+        match &wanted.source {
+            IsoSource::Path(path) => Iso {
+                source: path.clone(),
+                stand: IsoStand::Ready(path.clone()),
+                source_revision: String::new(),
+            },
+            IsoSource::Url(source) => {
+                let whole = || {
+                    let content = format!("{}{}", source.url.0, source.revision);
+                    let (datastore, label) = (wanted.datastores.join(","), &wanted.label);
+                    let digest = content.len();
+                    IsoStand::Ready(format!("[{datastore}] hcp-iso/{label}-{digest}.iso"))
+                };
+                Iso {
+                    source: "https://images/***".into(),
+                    stand: self.transfer.clone().unwrap_or_else(whole),
+                    source_revision: source.revision.clone(),
+                }
+            }
         }
     }
 

@@ -1,7 +1,6 @@
 //! Why something did not happen, and what to do about it.
 
 use super::LoginPart;
-use contract::v1::Reason;
 use std::{fmt, time::Duration};
 
 /// Why a call failed, or a machine is not as it should be.
@@ -55,18 +54,6 @@ pub enum Kind {
 // === impl Fault ===
 
 impl Fault {
-    /// A source of an ISO that the driver cannot fetch yet.
-    pub fn unsupported_iso(message: &str) -> Self {
-        let row = Reason::IsoSourceUnsupported.row();
-        Self {
-            word: row.word,
-            message: format!("{message}. {}", row.advice.trim_end_matches('.')),
-            retry: Retry::Never,
-            after: None,
-            kind: Kind::Other,
-        }
-    }
-
     /// A fault of the connection to the driver.
     pub fn unreachable(message: impl fmt::Display) -> Self {
         Self {

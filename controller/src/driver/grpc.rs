@@ -1,8 +1,8 @@
 //! The driver, reached over gRPC with mutual TLS.
 
 use super::{
-    Adopted, Adopting, Answer, Caller, Capacity, CapacityQuestion, Changes, Driver, Fault,
-    IsoSource, Login, MachineRef, MachineSpec, Message, On, Owner, Placement, Vcenter, Wanted,
+    Adopted, Adopting, Answer, Caller, Capacity, CapacityQuestion, Changes, Driver, Fault, Iso,
+    IsoWanted, Login, MachineRef, MachineSpec, Message, On, Owner, Placement, Vcenter, Wanted,
     convert,
 };
 use contract::telemetry::{
@@ -233,25 +233,16 @@ impl<W: Wire> Driver for GrpcDriver<W> {
         reply.into_inner().try_into()
     }
 
-    async fn ensure_iso(
-        &self,
-        on: On<'_>,
-        owner: &Owner,
-        iso: &IsoSource,
-    ) -> Result<String, Fault> {
-        let source = pb::iso_source::Source::DatastorePath(iso.datastore_path.clone());
-        let request = pb::EnsureIsoRequest {
-            caller: Some(convert::caller(on.caller)),
-            vcenter: on.vcenter.into(),
-            owner: Some(owner.into()),
-            source: Some(pb::IsoSource {
-                source: Some(source),
-            }),
-            datacenter: iso.datacenter.clone(),
-            ..pb::EnsureIsoRequest::default()
-        };
-        let reply = self.isos().ensure_iso(within(ACCEPTANCE, request)).await?;
-        iso_path(reply.into_inner())
+    async fn ensure_iso(&self, on: On<'_>, owner: &Owner, iso: &IsoWanted) -> Result<Iso, Fault> {
+        let request = within(ACCEPTANCE, convert::iso(on, owner, iso));
+        let reply = self.isos().ensure_iso(request).await?.into_inner();
+        reply.iso.ok_or(Fault::bad_reply("the ISO"))?.try_into()
+    }
+
+    async fn withdraw_iso(&self, on: On<'_>, owner: &Owner) -> Result<(), Fault> {
+        let request = within(DEADLINE, convert::iso_withdrawal(on, owner));
+        self.isos().delete_iso(request).await?;
+        Ok(())
     }
 
     async fn ensure(&self, on: On<'_>, wanted: &Wanted<'_>) -> Result<Vec<Answer>, Fault> {
@@ -328,21 +319,6 @@ impl<W: Wire> Driver for GrpcDriver<W> {
         let reply = self.machines().watch_virtual_machines(request).await?;
         let changes = reply.into_inner();
         Ok(changes.map_ok(Message::from).map_err(Fault::from).boxed())
-    }
-}
-
-/// The path that machines boot, or why there is none.
-fn iso_path(reply: pb::EnsureIsoResponse) -> Result<String, Fault> {
-    let iso = reply.iso.ok_or(Fault::bad_reply("the ISO"))?;
-    if let Some(fault) = iso.fault {
-        return Err(fault.into());
-    }
-    let file = iso.files.into_iter().next();
-    let file = file.ok_or(Fault::bad_reply("the ISO's file"))?;
-    match (file.state(), file.fault) {
-        (pb::IsoState::Ready, _) => Ok(file.path),
-        (_, Some(fault)) => Err(fault.into()),
-        (_, None) => Err(Fault::bad_reply("the state of the ISO's file")),
     }
 }
 

@@ -19,6 +19,7 @@ const FINE: &[Reason] = &[
     Reason::NoQuotaConfigured,
     Reason::WithinQuota,
     Reason::ISOReady,
+    Reason::Uploading,
     Reason::VMsReconciled,
     Reason::Reconciling,
     Reason::NothingToRemove,

@@ -33,8 +33,10 @@ pub(super) enum Work {
     Bury(i32),
     /// To set what the node pool selects Agents by.
     Select,
-    /// To look up names and the ISO.
+    /// To look up names.
     Check,
+    /// To have the ISO.
+    Iso,
     /// To keep the Secret from going.
     Keep,
     /// To let the former Secret go.
@@ -150,6 +152,7 @@ impl Work {
             | Self::Delete
             | Self::Select
             | Self::Check
+            | Self::Iso
             | Self::Keep
             | Self::LetGo
             | Self::Part => None,

@@ -2,6 +2,7 @@
 
 mod adoption;
 mod connection;
+mod iso;
 mod machines;
 mod node_pool;
 mod removal;
@@ -97,7 +98,7 @@ pub(super) fn verdicts(seen: &Seen<'_>, plan: &Plan, counts: Counts) -> Vec<Verd
         resources::resources_validated(seen),
         resources::resources_available(seen, counts),
         resources::quota_available(seen, counts),
-        resources::iso_ready(seen),
+        iso::iso_ready(seen),
         machines::vms_created(seen, plan),
         removal::vms_removed(seen, plan),
         machines::vms_up_to_date(seen),

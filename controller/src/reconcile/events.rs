@@ -77,9 +77,9 @@ fn of_condition(condition: &Condition) -> Option<Event> {
         ("NodePoolFound", "Unknown", "NodePoolUnreadable" | "NodePoolKindMissing") => {
             "NodePoolError"
         }
-        ("VMsCreated", "False", "Reconciling") | ("VMsRemoved", "False", "Removing") => {
-            return None;
-        }
+        ("VMsCreated", "False", "Reconciling" | "WaitingForISO")
+        | ("VMsRemoved", "False", "Removing")
+        | ("ISOReady", "False", "Uploading") => return None,
         ("VMsCreated", "False", _) => "VMReconciliationError",
         ("VMsRemoved", "False", "WorkersBound") => "WorkersBound",
         ("VMsRemoved", "False", _) => "VMRemovalError",

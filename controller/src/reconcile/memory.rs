@@ -1,6 +1,6 @@
 //! What this process remembers of a template between reconciliations. Losing it costs time only.
 
-use super::{attempts::Attempts, checks::Checks, handover::Handover, room::Measurement};
+use super::{attempts::Attempts, checks::Checks, handover::Handover, iso::Told, room::Measurement};
 use crate::{
     crd::{VMwareNodePoolTemplate, VMwareNodePoolTemplateStatus},
     driver::Fault,
@@ -30,6 +30,8 @@ pub struct Memory {
     written_at: Option<Timestamp>,
     pub(super) attempts: Attempts,
     pub(super) checks: Option<Checks>,
+    /// What the Secret for the ISO's source has said.
+    pub(super) request: Option<Told>,
     pub(super) handover: Handover,
     pub(super) measurement: Option<Measurement>,
     /// What was found after Agents were fenced, by slot.
@@ -119,6 +121,7 @@ impl Memory {
         if came_back || self.basis.as_ref() != Some(&basis) {
             self.attempts.clear();
             self.checks = None;
+            self.request = None;
             self.handover = Handover::default();
             self.measurement = None;
             self.basis = Some(basis);

@@ -25,7 +25,7 @@ use crate::{
     capacity::Taken,
     crd::{AdoptionPlan, VMwareNodePoolTemplateStatus},
     demand::{Basis, Demand},
-    driver::{Fault, Machine, MachineRef, Power},
+    driver::{Machine, MachineRef, Power},
     hub::Sought,
     leaving::{course::Look, ties::Ties},
     link::{Connection, OwnerView, Sight},
@@ -317,16 +317,8 @@ fn creation<'a>(seen: &Seen<'a>) -> Option<&'a str> {
     let checks = seen.checks?;
     let due = seen.attempts.due(Work::Ensure, None, seen.now).is_now();
     let placement = checks.placement.as_ref().ok()?;
-    let good = placement.faults.is_empty() && checks.iso.is_ok() && due;
+    let good = checks.obstacle().is_none() && due;
     good.then_some(placement.folder.as_str())
-}
-
-/// Why no machine can be made, if the checks say so.
-pub(super) fn obstacle(checks: &Checks) -> Option<&Fault> {
-    match &checks.placement {
-        Err(fault) => Some(fault),
-        Ok(placement) => placement.faults.first().or(checks.iso.as_ref().err()),
-    }
 }
 
 #[cfg(test)]

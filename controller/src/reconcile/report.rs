@@ -49,7 +49,7 @@ pub(super) fn status(seen: &Seen<'_>, plan: &Plan) -> VMwareNodePoolTemplateStat
     let soft = soft_limit_is_reached(seen, counts.current);
     let checks = seen.checks;
     let placement = checks.and_then(|checks| checks.placement.as_ref().ok());
-    let iso_path = checks.and_then(|checks| checks.iso.as_ref().ok());
+    let iso_path = checks.and_then(|checks| checks.iso.sight.path());
     // What the companion has listed stays until it is seen that its machines are gone.
     let keeps = !live || !seen.sight.owner.companions.is_empty();
     let foreign = plan.record.foreign.iter().filter(|_| keeps).cloned();
@@ -80,7 +80,7 @@ pub(super) fn status(seen: &Seen<'_>, plan: &Plan) -> VMwareNodePoolTemplateStat
         node_pool_deleting: seen.pool.is_being_deleted(old.node_pool_deleting),
         secret_in_use: seen.secret_in_use.to_owned(),
         finished: plan.finished,
-        iso_uploaded: None,
+        iso_uploaded: iso_uploaded(seen),
         iso_path: iso_path.or(old.iso_path.as_ref()).cloned(),
         resource_utilization: room::estimate(seen.wish, seen.measurement, seen.taken)
             .map(|(capacity, room)| utilization(&capacity, room, soft))
@@ -227,6 +227,13 @@ impl Now<'_> {
             State::Running | State::Drifted | State::Off => because("NotReady", drift),
         }
     }
+}
+
+/// Whether the ISO is where it was to be brought; as it was seen last, while it cannot be looked for.
+fn iso_uploaded(seen: &Seen<'_>) -> Option<bool> {
+    let there = seen.checks.map(|checks| checks.iso.sight.path().is_some());
+    let there = there.or(seen.status.iso_uploaded);
+    there.filter(|_| seen.wish.iso.is_fetched())
 }
 
 fn resource_validation(placement: &Placement, seen: &Seen<'_>) -> ResourceValidation {

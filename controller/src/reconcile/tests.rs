@@ -1,6 +1,7 @@
 //! Whole scenarios, on a hub and a driver in memory.
 
 mod healing;
+mod isos;
 mod leaving;
 mod overload;
 mod partitions;
@@ -288,17 +289,6 @@ async fn a_node_pool_that_is_not_read_yet_is_waited_for() {
     hub.until("said", has("NodePoolFound", "Unknown", "NodePoolSyncing"))
         .await;
     hub.until("connected", has("VSphereConnected", "True", "Connected"))
-        .await;
-    assert!(hub.driver.slots().is_empty());
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_iso_from_a_url_is_refused_with_the_way_out() {
-    let change = json!({"agentISO": {"type": "url", "url": "https://images/a.iso"}});
-    let mut hub = Hub::new(&change);
-    hub.until("said", has("ISOReady", "False", "ISOSourceUnsupported"))
-        .await;
-    hub.until("held", has("VMsCreated", "False", "ISOSourceUnsupported"))
         .await;
     assert!(hub.driver.slots().is_empty());
 }

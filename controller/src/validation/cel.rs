@@ -1,9 +1,14 @@
 //! The rows of the table as expressions of the Common Expression Language.
 
-use super::{Demand, Rule};
+use super::{DIGEST, Demand, Rule, URL};
 
 /// A duration as Go writes it, but for `0`.
 const DURATION: &str = "^([0-9]+([.][0-9]*)?(h|m|s|ms))+$";
+
+/// The address of a web server: a scheme, and a host without a user.
+const ADDRESS: &str = "^https?://[^/?#@]+([/?#].*)?$";
+/// Neither blanks nor what cannot be printed.
+const GRAPHIC: &str = "^[!-~]*$";
 
 /// The key of a label: a name, after the name of a domain where there is one.
 const KEY: &str =
@@ -51,6 +56,8 @@ impl Rule {
             Demand::NamePrefix(most) => format!(
                 "size({it}) <= {most} && !{it}.contains('/') && !{it}.contains('\\\\') && !{it}.contains('%')"
             ),
+            Demand::Url => url(&it),
+            Demand::Digest => format!("{it} == '' || {it}.matches('^[0-9A-Fa-f]{{{DIGEST}}}$')"),
             Demand::Duration => format!("{it} in ['', '0'] || {it}.matches('{DURATION}')"),
             Demand::Deadline => {
                 let longer = format!("duration({it}) > duration('0s')");
@@ -82,6 +89,11 @@ fn between(it: &str, (least, most): (i64, i64), step: i64) -> String {
         step => format!(" && {it} % {step} == 0"),
     };
     format!("{it} >= {least} && {it} <= {most}{step}")
+}
+
+fn url(it: &str) -> String {
+    let good = format!("{it}.matches('{ADDRESS}') && {it}.matches('{GRAPHIC}')");
+    format!("{it} == '' || size({it}) <= {URL} && {good}")
 }
 
 fn no_key_like(it: &str, kept: &[&str]) -> String {

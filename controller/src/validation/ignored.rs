@@ -1,11 +1,10 @@
 //! Fields of a spec that are taken, as the companion takes them, and change nothing. Pure.
 
-use crate::crd::{AgentIsoType, VMwareNodePoolTemplateSpec};
+use crate::crd::{AgentIso, AgentIsoType, VMwareNodePoolTemplateSpec};
 
 /// Each field that is given and ignored, with the reason.
 pub fn ignored(spec: &VMwareNodePoolTemplateSpec) -> Vec<&'static str> {
     let test_mode = spec.test_mode == Some(true);
-    let iso = &spec.agent_iso;
     let labels = spec.agent_label_selector.iter().flatten().next();
     let rows = [
         (
@@ -16,18 +15,52 @@ pub fn ignored(spec: &VMwareNodePoolTemplateSpec) -> Vec<&'static str> {
             test_mode && labels.is_some(),
             "spec.agentLabelSelector, as Agents are left alone in test mode",
         ),
-        (
-            iso.type_ == AgentIsoType::Datastore && is_given(iso.url.as_ref()),
-            "spec.agentISO.url, as the type is datastore",
-        ),
-        (
-            is_given(iso.uploaded_iso_name.as_ref()),
-            "spec.agentISO.uploadedISOName, as no ISO is uploaded",
-        ),
     ];
-    rows.into_iter()
-        .filter_map(|(ignored, field)| ignored.then_some(field))
+    let rows = rows.into_iter().chain(of_iso(&spec.agent_iso));
+    rows.filter_map(|(ignored, field)| ignored.then_some(field))
         .collect()
+}
+
+/// Fields of sources of other types, and of fetching where nothing is fetched.
+fn of_iso(iso: &AgentIso) -> [(bool, &'static str); 8] {
+    use AgentIsoType as T;
+    let is = |type_| iso.type_ == type_;
+    let lies = is(T::Datastore);
+    let secret = iso.request_secret.as_ref();
+    [
+        (
+            !lies && is_given(iso.datastore_path.as_ref()),
+            "spec.agentISO.datastorePath, as the type is not datastore",
+        ),
+        (
+            !is(T::Url) && is_given(iso.url.as_ref()),
+            "spec.agentISO.url, as the type is not url",
+        ),
+        (
+            !is(T::InfraEnv) && iso.infra_env.is_some(),
+            "spec.agentISO.infraEnv, as the type is not infraEnv",
+        ),
+        (
+            lies && is_given(iso.uploaded_iso_name.as_ref()),
+            "spec.agentISO.uploadedISOName, as no ISO is fetched",
+        ),
+        (
+            lies && is_given(iso.ca_bundle.as_ref()),
+            "spec.agentISO.caBundle, as no ISO is fetched",
+        ),
+        (
+            lies && is_given(iso.proxy.as_ref()),
+            "spec.agentISO.proxy, as no ISO is fetched",
+        ),
+        (
+            lies && is_given(iso.sha256.as_ref()),
+            "spec.agentISO.sha256, as no ISO is fetched",
+        ),
+        (
+            lies && secret.is_some_and(|it| is_given(it.name.as_ref())),
+            "spec.agentISO.requestSecret, as no ISO is fetched",
+        ),
+    ]
 }
 
 fn is_given(text: Option<&String>) -> bool {
@@ -63,9 +96,28 @@ mod tests {
                 Some("spec.agentISO.url, "),
             ),
             (
-                json!({"agentISO": {"type": "url", "url": "https://iso.example"}}),
+                json!({"agentISO": {"type": "url", "datastorePath": "", "url": "https://iso.example",
+                       "uploadedISOName": "a.iso", "proxy": "http://p", "caBundle": "PEM",
+                       "requestSecret": {"name": "s"}}}),
                 None,
             ),
+            (
+                json!({"agentISO": {"type": "url", "url": "https://iso.example"}}),
+                Some("spec.agentISO.datastorePath, "),
+            ),
+            (
+                json!({"agentISO": {"type": "infraEnv", "datastorePath": "", "url": "https://iso"}}),
+                Some("spec.agentISO.url, "),
+            ),
+            (
+                json!({"agentISO": {"infraEnv": {"name": "workers"}}}),
+                Some("spec.agentISO.infraEnv, "),
+            ),
+            (
+                json!({"agentISO": {"requestSecret": {"name": "s"}}}),
+                Some("spec.agentISO.requestSecret, "),
+            ),
+            (json!({"agentISO": {"requestSecret": {}}}), None),
             (
                 json!({"agentISO": {"uploadedISOName": "agent.iso"}}),
                 Some("spec.agentISO.uploadedISOName, "),

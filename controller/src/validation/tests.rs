@@ -18,6 +18,8 @@ pub(crate) fn good() -> Value {
 pub(crate) fn broken() -> Vec<(Value, &'static str)> {
     let mut broken = broken_healing();
     broken.extend(broken_machines());
+    broken.extend(broken_isos());
+    broken.extend(broken_urls());
     let labels = [
         json!({"zone": "eu west"}),
         json!({"zone/": "a"}),
@@ -53,6 +55,46 @@ fn broken_healing() -> Vec<(Value, &'static str)> {
             "selfHealing.failureLimit",
         ),
     ]
+}
+
+fn broken_isos() -> Vec<(Value, &'static str)> {
+    vec![
+        (json!({"agentISO": {"type": "url"}}), "agentISO.url"),
+        (
+            json!({"agentISO": {"type": "infraEnv", "infraEnv": {"name": ""}}}),
+            "agentISO.infraEnv.name",
+        ),
+        (
+            json!({"agentISO": {"type": "infraEnv"}}),
+            "agentISO.infraEnv.name",
+        ),
+        (
+            json!({"agentISO": {"proxy": "proxy:3128"}}),
+            "agentISO.proxy",
+        ),
+        (json!({"agentISO": {"sha256": "0123"}}), "agentISO.sha256"),
+        (
+            json!({"agentISO": {"sha256": "g".repeat(64)}}),
+            "agentISO.sha256",
+        ),
+    ]
+}
+
+fn broken_urls() -> Vec<(Value, &'static str)> {
+    let long = format!("https://images/{}", "a".repeat(4096));
+    let urls = [
+        "images.example/a.iso",
+        "ftp://images.example/a.iso",
+        "https://",
+        "https:///a.iso",
+        "https://user@images.example/a.iso",
+        "https://images.example /a.iso",
+        "https://images.example/a\n.iso",
+        "https://images.example/\u{e4}.iso",
+        &long,
+    ];
+    let iso = |url| json!({"agentISO": {"type": "url", "url": url}});
+    urls.map(|url| (iso(url), "agentISO.url")).into()
 }
 
 fn broken_machines() -> Vec<(Value, &'static str)> {
@@ -108,7 +150,6 @@ fn broken_machines() -> Vec<(Value, &'static str)> {
             json!({"agentISO": {"datastorePath": ""}}),
             "agentISO.datastorePath",
         ),
-        (json!({"agentISO": {"type": "url"}}), "agentISO.url"),
         (
             json!({"resourcePollingInterval": "5 minutes"}),
             "resourcePollingInterval",
@@ -131,6 +172,10 @@ pub(crate) fn harmless() -> Vec<Value> {
         json!({"selfHealing": {"registrationDeadline": "", "installationDeadline": null}}),
         json!({"vmTemplate": {"extraConfig": {"a": "b"}, "namePrefix": "pool-a"}}),
         json!({"nodePoolRef": {"name": "pool", "namespace": "clusters"}, "testMode": false}),
+        json!({"agentISO": {"type": "url", "url": "http://[::1]:8080/a%20b.iso?x=@#y"}}),
+        json!({"agentISO": {"type": "infraEnv", "infraEnv": {"name": "w", "namespace": "agents"}}}),
+        json!({"agentISO": {"proxy": "http://proxy:3128", "sha256": "aB".repeat(32)}}),
+        json!({"agentISO": {"url": "", "proxy": "", "sha256": "", "infraEnv": null}}),
     ]
 }
 

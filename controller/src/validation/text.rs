@@ -33,6 +33,10 @@ impl Rule {
             Demand::NamePrefix(most) => format!(
                 "spec.{field} must have at most {most} characters, without slash, backslash and percent"
             ),
+            Demand::Url => format!(
+                "spec.{field} must begin with https:// or http://, and have a host and no user name"
+            ),
+            Demand::Digest => format!("spec.{field} must be 64 hexadecimal digits"),
             Demand::Duration => format!("spec.{field} must be a duration as in 5m or 1h30m"),
             Demand::Deadline => format!("spec.{field} must be a duration longer than 0, as in 3m"),
             Demand::Together(_, below) => {

@@ -54,29 +54,6 @@ async fn plaintext_is_taken_on_loopback() {
     }
 }
 
-#[test]
-fn the_path_of_an_iso_is_that_of_its_ready_file() {
-    let file = |state: pb::IsoState, fault| pb::IsoFile {
-        path: "[ds] a.iso".into(),
-        state: state.into(),
-        fault,
-        ..pb::IsoFile::default()
-    };
-    let reply = |file| pb::EnsureIsoResponse {
-        iso: Some(pb::Iso {
-            files: vec![file],
-            ..pb::Iso::default()
-        }),
-        ..pb::EnsureIsoResponse::default()
-    };
-    let ready = iso_path(reply(file(pb::IsoState::Ready, None)));
-    assert_eq!(ready, Ok("[ds] a.iso".to_owned()));
-
-    let missing = pb::Fault::new(pb::Reason::IsoMissing, "no file `a.iso`");
-    let failed = iso_path(reply(file(pb::IsoState::Failed, Some(missing))));
-    assert_eq!(failed.unwrap_err().word, "ISOMissing");
-}
-
 const SERVER: &str = "vsphere-driver.test";
 
 /// A driver that makes nothing, and notes who asked for what.

@@ -6,7 +6,8 @@ use crate::{
     reason::Reason,
     reconcile::{
         attempts::Work,
-        plan::{Plan, Seen, obstacle},
+        checks::{Checks, Obstacle},
+        plan::{Plan, Seen},
     },
 };
 use std::sync::Arc;
@@ -30,7 +31,7 @@ pub(super) fn vms_created(seen: &Seen<'_>, plan: &Plan) -> Verdict {
         .entries
         .values()
         .filter(|entry| entry.moref.is_empty());
-    let blocked = seen.checks.and_then(obstacle);
+    let blocked = seen.checks.and_then(Checks::obstacle);
     match (plan.hold, call, failed.first(), blocked) {
         (Some(hold), ..) => verdict(type_, Holds::Unknown, hold.reason(), hold.message()),
         (None, None, None, _) if seen.demand.is_unsure() => {
@@ -46,8 +47,12 @@ pub(super) fn vms_created(seen: &Seen<'_>, plan: &Plan) -> Verdict {
             };
             by_fault(type_, Holds::False, &fault)
         }
-        (None, None, None, Some(fault)) if seen.demand.desired > 0 => {
+        (None, None, None, Some(Obstacle::Fault(fault))) if seen.demand.desired > 0 => {
             by_fault(type_, Holds::False, fault)
+        }
+        (None, None, None, Some(Obstacle::Iso)) if lacks_machines(seen, plan) => {
+            let message = "Machines that are to be made wait for their ISO. See ISOReady.";
+            verdict(type_, Holds::False, Reason::WaitingForISO, message)
         }
         _ => match missing.count() {
             0 => verdict(type_, Holds::True, Reason::VMsReconciled, ""),
@@ -57,6 +62,15 @@ pub(super) fn vms_created(seen: &Seen<'_>, plan: &Plan) -> Verdict {
             }
         },
     }
+}
+
+/// Whether machines are to be made, those included whose numbers were given out.
+fn lacks_machines(seen: &Seen<'_>, plan: &Plan) -> bool {
+    let entries = plan.record.entries.iter();
+    let made =
+        entries.filter(|(slot, entry)| !entry.moref.is_empty() && !plan.record.leaves(**slot));
+    let made = i32::try_from(made.count()).unwrap_or(i32::MAX);
+    made < seen.demand.desired
 }
 
 pub(super) fn vms_up_to_date(seen: &Seen<'_>) -> Verdict {

@@ -1,12 +1,11 @@
-//! Conditions of what machines need: names, room, quota, ISO. Pure.
+//! Conditions of what machines need: names, room, quota. Pure.
 
 use super::{Counts, Holds, Verdict, by_fault, verdict};
 use crate::{
     capacity::{Room, Taken},
     crd::MAX_REPLICAS,
-    driver::Fault,
     reason::Reason,
-    reconcile::{checks::NO_URL, plan::Seen, room},
+    reconcile::{plan::Seen, room},
 };
 
 pub(super) fn resources_validated(seen: &Seen<'_>) -> Verdict {
@@ -116,22 +115,4 @@ pub(super) fn quota_available(seen: &Seen<'_>, counts: Counts) -> Verdict {
 pub(in crate::reconcile) fn soft_limit_is_reached(seen: &Seen<'_>, current: i32) -> bool {
     let most = seen.demand.asked.max(current);
     seen.wish.soft_max.is_some_and(|soft| most >= soft)
-}
-
-pub(super) fn iso_ready(seen: &Seen<'_>) -> Verdict {
-    let type_ = "ISOReady";
-    match (&seen.wish.iso, seen.checks.map(|checks| &checks.iso)) {
-        (None, _) => {
-            let fault = Fault::unsupported_iso(NO_URL);
-            by_fault(type_, Holds::False, &fault)
-        }
-        (_, None) => verdict(
-            type_,
-            Holds::Unknown,
-            Reason::NotChecked,
-            "The ISO was not looked for yet. See VSphereConnected and SpecValid.",
-        ),
-        (_, Some(Ok(path))) => verdict(type_, Holds::True, Reason::ISOReady, path.clone()),
-        (_, Some(Err(fault))) => by_fault(type_, Holds::False, fault),
-    }
 }

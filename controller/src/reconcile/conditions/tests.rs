@@ -10,6 +10,7 @@ use crate::{
     fixtures::{capacity, checks, fault, world::World},
     healing::Healing,
     hub::Sought,
+    iso::IsoSight,
     kinds::{agent::Agent, node_pool::NodePool},
     link::Connection,
     reconcile::{attempts::Work, checks::Checks, plan::plan, room::Measurement},
@@ -204,10 +205,8 @@ fn what_was_looked_up_says_what_holds_of_names_and_iso() {
         placement: Ok(missing),
         ..checks()
     };
-    let no_iso = Checks {
-        iso: Err(fault(Retry::Slow)),
-        ..checks()
-    };
+    let mut no_iso = checks();
+    no_iso.iso.sight = IsoSight::Failed(fault(Retry::Slow));
     let (good, bad) = (
         (Holds::True, "ResourcesValidated"),
         (Holds::False, "SomeFault"),

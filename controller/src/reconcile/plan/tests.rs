@@ -6,9 +6,10 @@ mod leaving;
 use super::{repeat::AGAIN, *};
 use crate::{
     crd::{AGENT_FINALIZER, AdoptionStatus, VmStatus},
-    driver::{Ownership, Retry, State},
+    driver::{Fault, Ownership, Retry, State},
     fixtures::{fault, machine, world::World},
     hub::Sought,
+    iso::IsoSight,
     kinds::{agent::Agent, node_pool::NodePool},
     link::OwnerView,
     reconcile::record::{DELETING, PENDING},
@@ -328,7 +329,7 @@ fn nothing_is_made_that_could_not_be_placed_or_would_not_boot() {
             let checks = world.checks.as_mut().unwrap();
             checks.placement.as_mut().unwrap().faults = vec![fault(Retry::Slow)];
         },
-        |world| world.checks.as_mut().unwrap().iso = Err(fault(Retry::Slow)),
+        |world| world.checks.as_mut().unwrap().iso.sight = IsoSight::Failed(fault(Retry::Slow)),
     ];
     for spoil in spoil {
         let mut world = World::new(2, &[]).pending(1);

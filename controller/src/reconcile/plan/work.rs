@@ -22,7 +22,7 @@ impl Plan {
         let may_make = creation(seen).is_some();
         let may_remove = later.allows(seen.attempts.due(Work::Delete, None, seen.now));
         if let Some(checks) = seen.checks {
-            later.note(Due::At(checks.valid_until));
+            later.note(Due::At(checks.due()));
         }
         later.note(seen.attempts.due(Work::Ensure, None, seen.now));
         for (slot, entry) in &self.record.entries {
@@ -79,6 +79,7 @@ fn told(machine: Option<&Machine>, work: Work) -> Option<&Fault> {
         | Work::Bury(_)
         | Work::Select
         | Work::Check
+        | Work::Iso
         | Work::Keep
         | Work::LetGo
         | Work::Part => true,

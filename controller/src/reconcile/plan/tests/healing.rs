@@ -106,7 +106,7 @@ fn a_machine_whose_agent_never_registers_is_removed_and_another_is_made() {
 #[test]
 fn the_next_deadline_wakes_and_nothing_else() {
     let mut world = silent(&[100, 200]);
-    world.checks.as_mut().unwrap().valid_until = world.now + SignedDuration::from_hours(1);
+    world.believe_checks();
     assert_eq!(world.replaced(), []);
     let left = SignedDuration::from_secs(160);
     assert_eq!(world.plan().wake, Some(world.now + left));
@@ -193,7 +193,7 @@ fn a_machine_that_waits_its_turn_to_be_switched_on_is_not_late() {
 #[test]
 fn time_in_which_the_hub_could_not_be_seen_does_not_count() {
     let mut world = silent(&[LONG]);
-    world.checks.as_mut().unwrap().valid_until = world.now + SignedDuration::from_hours(1);
+    world.believe_checks();
     assert_eq!(world.replaced(), not_registered(1));
     let seconds = |seconds| SignedDuration::from_secs(seconds);
     world.pool.agents_since = Some(world.now - seconds(359));

@@ -1,0 +1,184 @@
+//! The discovery ISO of a template: what the template asks for, what is asked of the driver, and what is
+//! known of it. Pure.
+
+mod download;
+mod secret;
+mod wish;
+
+pub use download::{Download, download};
+pub use secret::{InvalidRequest, Request, request};
+pub use wish::{IsoWish, Origin};
+
+use crate::{
+    driver::{Fault, Iso, IsoSource, IsoStand, IsoWanted, Progress, Proxy, UrlSource},
+    reason::Reason,
+};
+
+/// What the hub lacks for an ISO to be asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lack {
+    /// Why, as it stands in a condition.
+    pub reason: Reason,
+    /// What is missing, and what to do about it.
+    pub message: String,
+}
+
+/// What is known of the ISO of a template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IsoSight {
+    /// Whole.
+    Ready {
+        /// The path that machines boot.
+        path: String,
+        /// Where it was fetched from, for people. Empty: it lay there.
+        source: String,
+    },
+    /// On its way; who is to boot it waits.
+    Coming {
+        /// How far it is.
+        progress: Progress,
+        /// Where it is fetched from, for people.
+        source: String,
+    },
+    /// It cannot be asked for.
+    Lacking(Lack),
+    /// The driver has not got it.
+    Failed(Fault),
+}
+
+/// What is to be asked of the driver, by what the hub says: of the InfraEnv, where one is named, and of the
+/// Secret with what a request needs.
+pub fn wanted(
+    wish: &IsoWish,
+    image: Option<Result<Download, Lack>>,
+    request: Request,
+) -> Result<IsoWanted, Lack> {
+    let download = match (&wish.origin, image) {
+        (Origin::Path(path), _) => {
+            return Ok(IsoWanted {
+                source: IsoSource::Path(path.clone()),
+                datacenter: wish.datacenter.clone(),
+                datastores: Vec::new(),
+                label: String::new(),
+            });
+        }
+        (Origin::Url(url), _) => Download {
+            url: url.clone(),
+            revision: String::new(),
+        },
+        (Origin::InfraEnv { .. }, Some(image)) => image?,
+        (Origin::InfraEnv { .. }, None) => return Err(Lack::syncing()),
+    };
+    Ok(IsoWanted {
+        source: IsoSource::Url(Box::new(source(wish, download, request))),
+        datacenter: wish.datacenter.clone(),
+        datastores: vec![wish.datastore.clone()],
+        label: wish.label.clone(),
+    })
+}
+
+/// What is fetched, and how. What the template says goes before what the Secret says.
+fn source(wish: &IsoWish, download: Download, request: Request) -> UrlSource {
+    let Download { url, revision } = download;
+    let Request {
+        headers,
+        username,
+        password,
+        ca_bundle,
+    } = request;
+    let proxy = |url: &String| Proxy {
+        url: url.clone(),
+        username,
+        password,
+    };
+    UrlSource {
+        url,
+        ca_bundle: wish.ca_bundle.clone().unwrap_or(ca_bundle),
+        headers,
+        proxy: wish.proxy.as_ref().map(proxy),
+        sha256: wish.sha256.clone(),
+        revision,
+    }
+}
+
+/// What is known of an ISO after this answer.
+pub fn sight(wanted: &IsoWanted, answer: Result<Iso, Fault>) -> IsoSight {
+    let Iso {
+        source,
+        stand,
+        source_revision,
+    } = match answer {
+        Ok(iso) => iso,
+        Err(fault) => return IsoSight::Failed(fault),
+    };
+    let source = if wanted.is_fetched() {
+        source
+    } else {
+        String::new()
+    };
+    match stand {
+        // What lies there is of an earlier content, whatever else is said of it.
+        IsoStand::Ready(_) if wanted.revision() != source_revision => IsoSight::Coming {
+            progress: Progress::default(),
+            source,
+        },
+        IsoStand::Ready(path) => IsoSight::Ready { path, source },
+        IsoStand::Coming(progress) => IsoSight::Coming { progress, source },
+        IsoStand::Failed(fault) => IsoSight::Failed(fault),
+    }
+}
+
+// === impl Lack ===
+
+impl Lack {
+    fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            message: message.into(),
+        }
+    }
+
+    fn syncing() -> Self {
+        Self::new(Reason::InfraEnvSyncing, "InfraEnvs are being read. Wait.")
+    }
+}
+
+// === impl IsoSight ===
+
+impl IsoSight {
+    /// The path that machines boot, once it is whole.
+    pub fn path(&self) -> Option<&String> {
+        match self {
+            Self::Ready { path, .. } => Some(path),
+            Self::Coming { .. } | Self::Lacking(_) | Self::Failed(_) => None,
+        }
+    }
+
+    /// What the driver says is in the way.
+    pub fn fault(&self) -> Option<&Fault> {
+        match self {
+            Self::Failed(fault) => Some(fault),
+            Self::Ready { .. } | Self::Coming { .. } | Self::Lacking(_) => None,
+        }
+    }
+}
+
+// === impl IsoWanted ===
+
+impl IsoWanted {
+    /// It does not lie on a datastore, but is brought there.
+    pub fn is_fetched(&self) -> bool {
+        matches!(self.source, IsoSource::Url(_))
+    }
+
+    /// The revision of its content, as far as this side knows one.
+    fn revision(&self) -> &str {
+        match &self.source {
+            IsoSource::Path(_) => "",
+            IsoSource::Url(source) => &source.revision,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+//! What is asked for, and what is made of the answer.
+
+use super::*;
+use crate::{crd::AgentIso, driver::IsoStep, fixtures::fault};
+use serde_json::{Value, json};
+
+fn wish(iso: Value) -> IsoWish {
+    let machines = crate::crd::VmTemplate {
+        datacenter: "DC0".into(),
+        datastore: "ds".into(),
+        ..crate::crd::VmTemplate::default()
+    };
+    let iso: AgentIso = serde_json::from_value(iso).unwrap();
+    IsoWish::of(&iso, &machines)
+}
+
+fn by_url() -> IsoWish {
+    wish(json!({"type": "url", "url": "https://images/a.iso", "proxy": "http://proxy"}))
+}
+
+fn by_infra_env() -> IsoWish {
+    wish(
+        json!({"type": "infraEnv", "infraEnv": {"name": "workers"}, "caBundle": "of the template"}),
+    )
+}
+
+fn request() -> Request {
+    Request {
+        username: "u".into(),
+        password: "p".into(),
+        ca_bundle: "of the Secret".into(),
+        ..Request::default()
+    }
+}
+
+fn fetched(wanted: Result<IsoWanted, Lack>) -> (UrlSource, Vec<String>, String) {
+    match wanted.unwrap() {
+        IsoWanted {
+            source: IsoSource::Url(source),
+            datastores,
+            label,
+            ..
+        } => (*source, datastores, label),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_file_that_lies_there_is_only_looked_for() {
+    let wish = wish(json!({"type": "datastore", "datastorePath": "[other] a.iso"}));
+    let expected = IsoWanted {
+        source: IsoSource::Path("[other] a.iso".into()),
+        datacenter: "DC0".into(),
+        datastores: vec![],
+        label: String::new(),
+    };
+    assert_eq!(wanted(&wish, None, request()), Ok(expected));
+}
+
+#[test]
+fn what_is_fetched_is_brought_to_where_the_machines_are() {
+    let (source, datastores, label) = fetched(wanted(&by_url(), None, request()));
+    let expected = UrlSource {
+        url: "https://images/a.iso".into(),
+        ca_bundle: "of the Secret".into(),
+        proxy: Some(Proxy {
+            url: "http://proxy".into(),
+            username: "u".into(),
+            password: "p".into(),
+        }),
+        ..UrlSource::default()
+    };
+    assert_eq!(source, expected);
+    assert_eq!((datastores, label.as_str()), (vec!["ds".into()], "agent"));
+}
+
+#[test]
+fn an_image_is_fetched_where_its_infra_env_says_and_with_the_templates_authorities() {
+    let download = Download {
+        url: "https://images/token/a.iso".into(),
+        revision: "now".into(),
+    };
+    let (source, _, label) = fetched(wanted(&by_infra_env(), Some(Ok(download)), request()));
+    let expected = UrlSource {
+        url: "https://images/token/a.iso".into(),
+        ca_bundle: "of the template".into(),
+        revision: "now".into(),
+        ..UrlSource::default()
+    };
+    assert_eq!((source, label.as_str()), (expected, "workers"));
+}
+
+#[test]
+fn what_the_hub_lacks_is_not_asked_for() {
+    let lack = Lack::new(Reason::InfraEnvNotFound, "no");
+    let said = wanted(&by_infra_env(), Some(Err(lack.clone())), request());
+    assert_eq!(said, Err(lack));
+    assert_eq!(
+        wanted(&by_infra_env(), None, request()),
+        Err(Lack::syncing())
+    );
+}
+
+fn told(stand: IsoStand, source_revision: &str) -> Iso {
+    Iso {
+        source: "https://images/***".into(),
+        stand,
+        source_revision: source_revision.into(),
+    }
+}
+
+#[test]
+fn an_iso_is_there_once_it_is_whole_and_of_the_content_that_was_asked_for() {
+    let download = Download {
+        url: "https://images/a.iso".into(),
+        revision: "2".into(),
+    };
+    let wanted = wanted(&by_infra_env(), Some(Ok(download)), request()).unwrap();
+    let ready = || IsoStand::Ready("[ds] a.iso".into());
+    let progress = Progress {
+        step: IsoStep::Transferring,
+        transferred: 1,
+        size: 2,
+    };
+    let coming = |progress| IsoSight::Coming {
+        progress,
+        source: "https://images/***".into(),
+    };
+    let failed = fault(crate::driver::Retry::Slow);
+    for (answer, expected) in [
+        (
+            Ok(told(ready(), "2")),
+            IsoSight::Ready {
+                path: "[ds] a.iso".into(),
+                source: "https://images/***".into(),
+            },
+        ),
+        (Ok(told(ready(), "1")), coming(Progress::default())),
+        (Ok(told(IsoStand::Coming(progress), "1")), coming(progress)),
+        (
+            Ok(told(IsoStand::Failed(failed.clone()), "2")),
+            IsoSight::Failed(failed.clone()),
+        ),
+        (Err(failed.clone()), IsoSight::Failed(failed.clone())),
+    ] {
+        assert_eq!(sight(&wanted, answer), expected);
+    }
+}

@@ -1,0 +1,263 @@
+//! A template has its ISO brought to its datastore, and follows it.
+
+use super::{Hub, counts, has};
+use crate::{
+    crd::VMwareNodePoolTemplateStatus as Status,
+    driver::{Fault, IsoSource, IsoStand, IsoStep, Progress, Retry, UrlSource},
+    fixtures::fault,
+};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Less than the time after which a driver is no longer heard.
+const SHORT: Duration = Duration::from_secs(20);
+const URL: &str = "https://images/byapikey/canary/a.iso";
+
+fn by_url() -> Hub {
+    Hub::new(&json!({"replicas": 2, "agentISO": {"type": "url", "url": URL}}))
+}
+
+fn by_infra_env(replicas: i32) -> Hub {
+    let iso = json!({"type": "infraEnv", "infraEnv": {"name": "workers"}});
+    Hub::new(&json!({"replicas": replicas, "agentISO": iso}))
+}
+
+fn infra_env(token: &str) -> Value {
+    json!({
+        "apiVersion": "agent-install.openshift.io/v1beta1", "kind": "InfraEnv",
+        "metadata": {"name": "workers", "namespace": "clusters"},
+        "status": {
+            "isoDownloadURL": format!("https://images/canary/{token}"),
+            "createdTime": token,
+        },
+    })
+}
+
+fn at(transferred: i64) -> IsoStand {
+    IsoStand::Coming(Progress {
+        step: IsoStep::Transferring,
+        transferred,
+        size: 100,
+    })
+}
+
+fn message(status: &Status, type_: &str) -> String {
+    let mut conditions = status.conditions.iter();
+    let condition = conditions.find(|condition| condition.type_ == type_);
+    condition.map(|it| it.message.clone()).unwrap_or_default()
+}
+
+fn says(type_: &'static str, part: &str) -> impl Fn(Option<&Status>) -> bool {
+    let part = part.to_owned();
+    move |status| status.is_some_and(|status| message(status, type_).contains(&part))
+}
+
+fn status(hub: &Hub) -> Status {
+    hub.template().unwrap().status.unwrap()
+}
+
+/// URLs that were asked for, each once for as often as it was in a row.
+fn urls(hub: &Hub) -> Vec<String> {
+    let url = |source| match source {
+        IsoSource::Url(source) => source.url.0.clone(),
+        IsoSource::Path(path) => path,
+    };
+    let isos = hub.driver.isos().into_iter();
+    let mut urls: Vec<_> = isos.map(|iso| url(iso.source)).collect();
+    urls.dedup();
+    urls
+}
+
+#[tokio::test(start_paused = true)]
+async fn machines_wait_for_their_iso_and_boot_it_when_it_is_whole() {
+    let mut hub = by_url();
+    hub.driver.transfers(Some(at(42)));
+    hub.until("on its way", has("ISOReady", "False", "Uploading"))
+        .await;
+    hub.until("told", says("ISOReady", "42 %, from https://images/***."))
+        .await;
+    hub.until("waiting", has("VMsCreated", "False", "WaitingForISO"))
+        .await;
+    assert_eq!(status(&hub).iso_uploaded, Some(false));
+    hub.driver.transfers(Some(at(77)));
+    hub.until("further", says("ISOReady", "77 %")).await;
+    assert!(hub.driver.slots().is_empty());
+
+    hub.driver.transfers(None);
+    hub.until("two machines", counts(2, 2, 2)).await;
+    hub.until("ready", has("ISOReady", "True", "ISOReady"))
+        .await;
+    let status = status(&hub);
+    let path = status.iso_path.clone().unwrap();
+    assert!(path.starts_with("[ds] hcp-iso/agent-"), "{path}");
+    assert_eq!(status.iso_uploaded, Some(true));
+    assert!(message(&status, "ISOReady").starts_with(&path));
+    let told = serde_json::to_string(&status).unwrap();
+    assert!(!told.contains("canary"), "{told}");
+    let events: Vec<_> = hub.journal();
+    assert!(!events.contains(&"event ISOError".to_owned()), "{events:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_iso_on_its_way_is_followed_without_looking_names_up() {
+    let mut hub = by_url();
+    hub.driver.transfers(Some(at(1)));
+    hub.until("on its way", has("ISOReady", "False", "Uploading"))
+        .await;
+    hub.pass(SHORT).await;
+    let calls = hub.driver.calls();
+    let count = |call: &str| calls.iter().filter(|it| *it == call).count();
+    assert_eq!(count("check"), 1);
+    assert!((8..=12).contains(&count("iso")), "{}", count("iso"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_in_the_way_is_told_and_another_url_is_tried_at_once() {
+    let mut hub = by_url();
+    let expired = Fault {
+        word: "ISOSourceExpired",
+        ..fault(Retry::Slow)
+    };
+    hub.driver.transfers(Some(IsoStand::Failed(expired)));
+    hub.until("told", has("ISOReady", "False", "ISOSourceExpired"))
+        .await;
+    hub.until("held", has("VMsCreated", "False", "ISOSourceExpired"))
+        .await;
+    assert!(hub.journal().contains(&"event ISOError".to_owned()));
+    let asked = hub.driver.isos().len();
+    hub.pass(SHORT).await;
+    assert_eq!(hub.driver.isos().len(), asked, "only a change helps");
+
+    hub.driver.transfers(None);
+    hub.edit(|template| template["spec"]["agentISO"]["url"] = "https://images/b.iso".into());
+    hub.until("two machines", counts(2, 2, 2)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn machines_that_are_made_after_a_rotation_boot_the_new_image_and_older_ones_keep_theirs() {
+    let mut hub = by_infra_env(2);
+    hub.shelve(infra_env("one"));
+    hub.until("two machines", counts(2, 2, 2)).await;
+    hub.until("up to date", has("VMsUpToDate", "True", "UpToDate"))
+        .await;
+    let before = status(&hub);
+
+    hub.driver.transfers(Some(at(10)));
+    hub.shelve(infra_env("other"));
+    hub.until("on its way", has("ISOReady", "False", "Uploading"))
+        .await;
+    hub.until(
+        "nothing is missing",
+        has("VMsCreated", "True", "VMsReconciled"),
+    )
+    .await;
+    hub.edit(|template| template["spec"]["replicas"] = 3.into());
+    hub.until("waiting", has("VMsCreated", "False", "WaitingForISO"))
+        .await;
+    hub.pass(Duration::from_secs(30)).await;
+    assert_eq!(hub.driver.slots(), [1, 2]);
+
+    hub.driver.transfers(None);
+    hub.until("three machines", counts(3, 3, 3)).await;
+    assert_eq!(
+        urls(&hub),
+        ["https://images/canary/one", "https://images/canary/other"]
+    );
+    let booted = hub.driver.booted();
+    assert_eq!(booted[0], booted[1]);
+    assert_ne!(booted[0], booted[2]);
+    let after = status(&hub);
+    assert_ne!(after.iso_path, before.iso_path);
+    assert_eq!(after.iso_path.as_ref(), booted.last());
+    hub.until("still up to date", has("VMsUpToDate", "True", "UpToDate"))
+        .await;
+    assert!(!serde_json::to_string(&after).unwrap().contains("canary"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_infra_env_is_waited_for_and_taken_up_when_its_image_is_made() {
+    let mut hub = by_infra_env(1);
+    hub.until("being read", has("ISOReady", "Unknown", "InfraEnvSyncing"))
+        .await;
+    let mut other = infra_env("x");
+    other["metadata"]["name"] = "other".into();
+    hub.shelve(other);
+    hub.until("none", has("ISOReady", "False", "InfraEnvNotFound"))
+        .await;
+    let mut unmade = infra_env("one");
+    unmade["status"] = json!({"conditions": [
+        {"type": "ImageCreated", "status": "False", "message": "no pull secret"},
+    ]});
+    hub.shelve(unmade);
+    hub.until("unmade", has("ISOReady", "False", "InfraEnvNotReady"))
+        .await;
+    hub.until("why", says("ISOReady", "no pull secret")).await;
+    assert_eq!(hub.driver.isos().len(), 0);
+    hub.shelve(infra_env("one"));
+    hub.until("one machine", counts(1, 1, 1)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_infra_env_that_is_none_of_the_templates_business_is_not_looked_at() {
+    let iso = json!({"type": "infraEnv", "infraEnv": {"name": "workers", "namespace": "others"}});
+    let mut hub = Hub::new(&json!({"replicas": 1, "agentISO": iso}));
+    let mut foreign = infra_env("one");
+    foreign["metadata"]["namespace"] = "others".into();
+    hub.shelve(foreign);
+    hub.until("refused", has("ISOReady", "False", "InfraEnvNotPermitted"))
+        .await;
+    assert_eq!(hub.driver.isos(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_source_is_asked_with_what_the_secret_says() {
+    let iso = json!({"type": "url", "url": URL, "requestSecret": {"name": "absent"}});
+    let mut hub = Hub::new(&json!({"replicas": 1, "agentISO": iso}));
+    hub.until("absent", has("ISOReady", "False", "RequestSecretNotFound"))
+        .await;
+    hub.edit(|template| template["spec"]["agentISO"]["requestSecret"]["name"] = "request".into());
+    hub.until(
+        "forbidden",
+        has("ISOReady", "False", "RequestSecretUnreadable"),
+    )
+    .await;
+    // `canary`
+    hub.request(&json!({"headers": "Y2FuYXJ5"}));
+    hub.until(
+        "no header",
+        has("ISOReady", "False", "RequestSecretInvalid"),
+    )
+    .await;
+    // `A: b`
+    hub.request(&json!({"headers": "QTogYg=="}));
+    hub.until("one machine", counts(1, 1, 1)).await;
+    let asked = hub.driver.isos().pop().unwrap();
+    let expected = UrlSource {
+        url: URL.into(),
+        headers: [("A".to_owned(), "b".into())].into(),
+        ..UrlSource::default()
+    };
+    assert_eq!(asked.source, IsoSource::Url(Box::new(expected)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_driver_that_was_started_anew_is_asked_again() {
+    let mut hub = by_url();
+    hub.until("two machines", counts(2, 2, 2)).await;
+    let asked = hub.driver.isos().len();
+    hub.driver.restart();
+    hub.until("lost", has("Ready", "Unknown", "NotSeen")).await;
+    hub.until("ready again", has("Ready", "True", "AllReady"))
+        .await;
+    assert!(hub.driver.isos().len() > asked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_template_that_goes_withdraws_what_it_had_fetched() {
+    let mut hub = by_url();
+    hub.until("two machines", counts(2, 2, 2)).await;
+    hub.delete();
+    hub.until("gone", |status| status.is_none()).await;
+    let withdrawn = "withdraw the ISO of pool".to_owned();
+    assert!(hub.driver.calls().contains(&withdrawn));
+}
