@@ -49,6 +49,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(out.join("reason_table.rs"), reason_table(&descriptors)?)?;
     tonic_prost_build::configure()
         .btree_map(".")
+        // A header comes once, chunks by the thousand; they are passed on as they came.
+        .boxed(".vsphere.driver.v1.UploadIsoRequest.part.header")
+        .bytes(".vsphere.driver.v1.UploadIsoRequest.part.chunk")
         .skip_debug(REDACTED)
         .compile_fds(descriptors)?;
     Ok(())

@@ -135,7 +135,7 @@ mod tests {
             ..UrlSource::default()
         };
         let chunk = UploadIsoRequest {
-            part: Some(Part::Chunk(b"canary".to_vec())),
+            part: Some(Part::Chunk(b"canary".as_slice().into())),
         };
         let text = format!("{login:?} {spec:?} {source:?} {chunk:?}");
         assert!(!text.contains("canary"), "{text}");
