@@ -2,7 +2,7 @@
 
 use crate::{
     agents::identity::{Identity, Relation, relation},
-    crd::{AdoptionPlan, GROUP, VMwareNodePoolTemplateStatus},
+    crd::{AdoptionPlan, GROUP, VMwareNodePoolTemplateStatus, VmStatus},
     driver::{Adoption, Machine, Ownership},
     hub::Sought,
     kinds::agent::Agent,
@@ -93,6 +93,21 @@ fn slots(grounds: &Grounds<'_>, machines: &[&Arc<Machine>]) -> BTreeMap<String, 
         }
     }
     slots
+}
+
+/// Whether the companion can have made a machine with its tag for the template: its name or the status says so,
+/// too. The tag alone says nothing: guests can write it.
+pub(crate) fn is_credible(
+    machine: &Machine,
+    prefix: &str,
+    status: &VMwareNodePoolTemplateStatus,
+) -> bool {
+    let uuid = &machine.bios_uuid;
+    let is = |listed: &VmStatus| {
+        let same = !uuid.is_empty() && listed.uuid.eq_ignore_ascii_case(uuid);
+        same || listed.name == machine.name
+    };
+    machine.name.starts_with(prefix) || status.vm_status.iter().any(is)
 }
 
 /// The number in a name `<prefix>-n<number>`.

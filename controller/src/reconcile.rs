@@ -36,6 +36,7 @@ pub(crate) use {
 };
 
 use crate::{
+    adoption::is_credible,
     capacity::Taken,
     context::Context,
     crd::{FINALIZER, VMwareNodePoolTemplate, VMwareNodePoolTemplateStatus},
@@ -154,7 +155,7 @@ async fn work<D: Driver>(
 
 impl<D: Driver> Work<'_, D> {
     async fn run(&self, memory: &mut Memory) -> Result<(bool, Action), Error> {
-        let sight = self.look();
+        let sight = self.look(memory);
         self.count_faults(memory, &sight);
         memory.rest_on(&self.wish, &sight);
         self.check(&sight, memory).await;
@@ -183,7 +184,7 @@ impl<D: Driver> Work<'_, D> {
         self.measure(&sight, desired, memory).await;
 
         // What was answered is part of what is seen now.
-        let sight = self.look();
+        let sight = self.look(memory);
         self.count_faults(memory, &sight);
         let (_, old) = memory.status(self.template);
         let seen = self.seen(&sight, &pool, &old, memory);
@@ -235,9 +236,13 @@ impl<D: Driver> Work<'_, D> {
         true
     }
 
-    fn look(&self) -> Sight {
+    fn look(&self, memory: &Memory) -> Sight {
         let template = self.wish.companion_name();
-        self.link.look(&self.wish.owner.uid, &template)
+        let mut sight = self.link.look(&self.wish.owner.uid, &template);
+        let (_, status) = memory.status(self.template);
+        let prefix = &self.wish.prefix;
+        sight.owner.doubt(|it| is_credible(it, prefix, &status));
+        sight
     }
 
     fn count_faults(&self, memory: &mut Memory, sight: &Sight) {

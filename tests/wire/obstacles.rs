@@ -117,6 +117,28 @@ async fn an_iso_that_is_missing_is_told() {
 }
 
 #[tokio::test]
+async fn a_guest_that_gives_itself_the_companions_tag_holds_no_template_up() {
+    let hub = Hub::start().await;
+    hub.foreign_machine("somebodys").await;
+    let tag = format!(
+        "guestinfo.vmware-hcp.template={}/{POOL}",
+        hub.lab.namespace()
+    );
+    hub.govc(&["vm.change", "-vm", "somebodys", "-e", &tag])
+        .await;
+    hub.apply(1).await;
+    hub.ready(1).await;
+    let passed_over = |template: Option<&Value>| {
+        let condition = template.and_then(|it| condition(it, "AdoptionRequired"));
+        condition.is_some_and(|it| {
+            it["status"] == "False" && it["message"].to_string().contains("somebodys")
+        })
+    };
+    let waiting = hub.lab.wait_for_template(POOL, PATIENCE, passed_over);
+    waiting.await.unwrap();
+}
+
+#[tokio::test]
 async fn machines_of_the_companion_have_to_be_adopted_first() {
     let hub = Hub::start().await;
     hub.foreign_machine("pool-a1b2c").await;

@@ -215,3 +215,35 @@ fn an_agent_without_a_serial_number_is_known_by_either_order_of_its_uuid() {
         }
     }
 }
+
+#[test]
+fn a_tag_is_believed_only_where_the_name_or_the_status_says_the_same() {
+    let named = of_companion(1);
+    let renamed = Machine {
+        name: "renamed".into(),
+        ..of_companion(1)
+    };
+    let nameless = Machine {
+        bios_uuid: String::new(),
+        ..renamed.clone()
+    };
+    let listed = |name: &str, uuid: &str| VMwareNodePoolTemplateStatus {
+        vm_status: vec![VmStatus {
+            name: name.into(),
+            uuid: uuid.into(),
+            ..VmStatus::default()
+        }],
+        ..VMwareNodePoolTemplateStatus::default()
+    };
+    let uuid = renamed.bios_uuid.to_uppercase();
+    for (machine, status, expected) in [
+        (&named, listed("other", ""), true),
+        (&renamed, listed("other", ""), false),
+        (&renamed, listed("renamed", ""), true),
+        (&renamed, listed("other", &uuid), true),
+        (&nameless, listed("other", ""), false),
+    ] {
+        let is = is_credible(machine, "pool", &status);
+        assert_eq!(is, expected, "{machine:?} {status:?}");
+    }
+}

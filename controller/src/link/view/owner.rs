@@ -18,6 +18,8 @@ pub struct OwnerView {
     pub copies: BTreeSet<String>,
     /// Names of machines that the companion made for the owner.
     pub companions: BTreeSet<String>,
+    /// Names of machines that bear the companion's tag for the owner, and nothing else speaks for it.
+    pub doubtful: BTreeSet<String>,
     /// Machines that may become the owner's, by managed object id: the companion's, and those of an owner of
     /// the same name that is no more.
     pub adoptable: BTreeMap<String, Arc<Machine>>,
@@ -29,6 +31,17 @@ impl OwnerView {
     /// The machine of this slot, if it is seen.
     pub fn machine(&self, slot: i32) -> Option<&Machine> {
         self.machines.get(&slot).map(AsRef::as_ref)
+    }
+
+    /// Passes over machines of the companion that are not credible.
+    pub(crate) fn doubt(&mut self, is_credible: impl Fn(&Machine) -> bool) {
+        let doubtful = self.adoptable.extract_if(.., |_, machine| {
+            machine.ownership == Ownership::Companion && !is_credible(machine)
+        });
+        for (_, machine) in doubtful {
+            self.companions.remove(&machine.name);
+            self.doubtful.insert(machine.name.clone());
+        }
     }
 
     pub(super) fn add_other(&mut self, machine: &Machine, owner_uid: &str, template: &str) {
@@ -50,5 +63,30 @@ impl OwnerView {
             let machine = Arc::new(machine.clone());
             self.adoptable.insert(machine.moref.clone(), machine);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{driver::State, fixtures::machine};
+
+    #[test]
+    fn a_machine_of_the_companion_that_is_not_credible_is_passed_over_and_a_former_one_is_not() {
+        let of_companion = |number| Machine {
+            ownership: Ownership::Companion,
+            companion_template: "clusters/pool".into(),
+            ..machine(number, State::Running)
+        };
+        let mut view = OwnerView::default();
+        for number in [1, 2] {
+            view.add_other(&of_companion(number), "owner", "clusters/pool");
+        }
+        view.add_adoptable(&machine(3, State::Running));
+        view.doubt(|machine| machine.name == "pool-n01");
+        let left: Vec<_> = view.adoptable.keys().map(String::as_str).collect();
+        assert_eq!(left, ["vm-1", "vm-3"]);
+        assert_eq!(view.companions, ["pool-n01".to_owned()].into());
+        assert_eq!(view.doubtful, ["pool-n02".to_owned()].into());
     }
 }

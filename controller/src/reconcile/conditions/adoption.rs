@@ -9,6 +9,7 @@ use crate::{
     reconcile::plan::{Plan, Seen},
     wish::Adopt,
 };
+use std::collections::BTreeSet;
 
 pub(super) fn adoption_required(seen: &Seen<'_>, plan: &Plan) -> Verdict {
     let type_ = "AdoptionRequired";
@@ -44,7 +45,10 @@ pub(super) fn adoption_required(seen: &Seen<'_>, plan: &Plan) -> Verdict {
             );
             verdict(type_, Holds::True, reason, message)
         }
-        (true, Connection::Live) => verdict(type_, Holds::False, Reason::NoCompanionVMs, ""),
+        (true, Connection::Live) => {
+            let message = doubtful(&owner.doubtful);
+            verdict(type_, Holds::False, Reason::NoCompanionVMs, message)
+        }
         (true, _) => verdict(
             type_,
             Holds::Unknown,
@@ -52,6 +56,19 @@ pub(super) fn adoption_required(seen: &Seen<'_>, plan: &Plan) -> Verdict {
             "vCenter cannot be looked at. See VSphereConnected.",
         ),
     }
+}
+
+/// What is said of machines that are passed over.
+fn doubtful(names: &BTreeSet<String>) -> String {
+    if names.is_empty() {
+        return String::new();
+    }
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    format!(
+        "{} bear the companion's tag for this template, which a guest can write, and neither name nor status \
+         says so: they are left alone.",
+        some(&names)
+    )
 }
 
 fn is_former(machine: &Machine) -> bool {

@@ -19,7 +19,8 @@ use crate::{
 use std::sync::Arc;
 
 /// Status and reason of one condition.
-fn of(world: &World, type_: &str) -> (Holds, &'static str) {
+/// What a condition of this type says.
+fn verdict_of(world: &World, type_: &str) -> Verdict {
     let seen = world.seen();
     let plan = plan(&seen);
     let counts = Counts {
@@ -28,8 +29,12 @@ fn of(world: &World, type_: &str) -> (Holds, &'static str) {
         ready: 1,
     };
     let verdicts = verdicts(&seen, &plan, counts);
-    let found = verdicts.iter().find(|verdict| verdict.type_ == type_);
-    let found = found.unwrap_or_else(|| panic!("no {type_}"));
+    let found = verdicts.into_iter().find(|verdict| verdict.type_ == type_);
+    found.unwrap_or_else(|| panic!("no {type_}"))
+}
+
+fn of(world: &World, type_: &str) -> (Holds, &'static str) {
+    let found = verdict_of(world, type_);
     let advice = found.holds == Holds::True || found.message.is_empty();
     assert!(
         advice || found.message.contains(". "),
@@ -369,6 +374,10 @@ fn the_companions_machines_ask_for_adoption() {
         of(&world, "AdoptionRequired"),
         (Holds::False, "NoCompanionVMs")
     );
+    world.sight.owner.doubtful.insert("somebodys-vm".into());
+    let passed_over = verdict_of(&world, "AdoptionRequired");
+    assert_eq!(passed_over.holds, Holds::False);
+    assert!(passed_over.message.contains("somebodys-vm"));
     world.sight.owner.companions.insert("pool-n01".into());
     assert_eq!(
         of(&world, "AdoptionRequired"),
