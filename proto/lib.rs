@@ -14,7 +14,6 @@ pub mod telemetry;
 #[allow(
     clippy::pedantic,
     clippy::allow_attributes_without_reason,
-    clippy::large_enum_variant,
     reason = "generated"
 )]
 pub mod v1 {

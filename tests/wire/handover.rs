@@ -173,7 +173,10 @@ async fn the_machines_of_a_template_that_was_restored_are_adopted_and_none_are_m
 #[tokio::test]
 async fn a_machine_that_disagrees_is_told_and_left_alone() {
     let hub = Hub::start().await;
-    hub.of_companion(&["pool-n01", "other-n02"]).await;
+    hub.of_companion(&["pool-n01", "pool-n02"]).await;
+    hub.govc(&["folder.create", "/DC0/vm/other"]).await;
+    hub.govc(&["object.mv", "/DC0/vm/pool-n02", "/DC0/vm/other"])
+        .await;
     hub.apply_as_companion(hub.lab.template(POOL, 2)).await;
     hub.annotate(ADOPT_ANNOTATION, "true").await;
     let adopted = |status: &Value| listed(status) == (1, 0);
@@ -181,7 +184,7 @@ async fn a_machine_that_disagrees_is_told_and_left_alone() {
     let refusal = status["adoption"]["plan"][0]["refusal"]
         .as_str()
         .unwrap_or_default();
-    assert!(refusal.contains("does not begin with `pool`"), "{status}");
+    assert!(refusal.contains("it is in `/DC0/vm/other`"), "{status}");
     hub.condition("AdoptionRequired", "True", "CompanionVMs")
         .await;
     assert_eq!(hub.machines().await.len(), 2);

@@ -127,7 +127,7 @@ async fn a_guest_that_gives_itself_the_companions_tag_holds_no_template_up() {
     hub.govc(&["vm.change", "-vm", "somebodys", "-e", &tag])
         .await;
     hub.apply(1).await;
-    hub.ready(1).await;
+    hub.condition("Ready", "True", "AllReady").await;
     let passed_over = |template: Option<&Value>| {
         let condition = template.and_then(|it| condition(it, "AdoptionRequired"));
         condition.is_some_and(|it| {
