@@ -224,7 +224,7 @@ impl<D: Driver> Work<'_, D> {
             kept => kept,
         };
         // Whoever is left is told first: what cannot be told does not keep the template.
-        iso::withdraw(self).await;
+        iso::withdraw(self, memory).await;
         if let Err(fault) = all {
             self.ctx.metrics.fault(fault.word);
             memory.attempts.note(Task::Part, Some(fault), now);

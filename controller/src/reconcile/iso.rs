@@ -63,8 +63,8 @@ async fn told<D: Driver>(
 
 /// Says that the template wants no ISO any more. A driver that cannot be told forgets it by itself, when it is
 /// started anew; until then the file stays.
-pub(super) async fn withdraw<D: Driver>(work: &Work<'_, D>) {
-    let sight = work.look();
+pub(super) async fn withdraw<D: Driver>(work: &Work<'_, D>, memory: &Memory) {
+    let sight = work.look(memory);
     let vcenter = sight.vcenter.filter(|_| work.wish.iso.is_fetched());
     let Some(vcenter) = vcenter else { return };
     let on = On {
