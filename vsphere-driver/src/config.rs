@@ -1,9 +1,13 @@
-//! The configuration file: who may call, and the vCenters with fixed names.
+//! The configuration file: who may call, the vCenters with fixed names, and where ISOs come from.
 
 mod file;
+mod iso;
 mod password;
 
-pub use password::{InvalidPassword, read_password};
+pub use self::{
+    iso::IsoConfig,
+    password::{InvalidPassword, read_password},
+};
 
 use crate::edge::client::AllowedClient;
 use std::{
@@ -18,6 +22,8 @@ pub struct Config {
     pub allowed_clients: Vec<AllowedClient>,
     /// The vCenters with fixed names.
     pub vcenters: Vec<VcenterConfig>,
+    /// ISOs.
+    pub iso: IsoConfig,
 }
 
 /// A vCenter with a fixed name.

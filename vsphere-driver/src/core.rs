@@ -3,6 +3,7 @@
 use crate::{
     config::{VcenterConfig, read_password},
     edge::fence::Fence,
+    iso::source::{Policy, policy::Host},
     secret::Secret,
     soap::{Client, Server, Settings, Trust, counts::SoapMetrics, trust::InvalidTrust},
     vcenter::{
@@ -17,7 +18,7 @@ use contract::v1::{ConnectionOrigin, ConnectionState, Fault, Reason, TrustKind};
 use std::{
     collections::BTreeMap,
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 use tonic_health::{ServingStatus, server::HealthReporter};
 use uuid::Uuid;
@@ -42,6 +43,8 @@ pub struct Core {
     known: Mutex<BTreeMap<String, Known>>,
     /// Nobody uses them any more; their last work goes on. They come back when they are connected anew.
     leaving: Mutex<Vec<Known>>,
+    /// Told of all vCenters, as nobody may have the driver fetch from one.
+    sources: OnceLock<Policy>,
 }
 
 struct Known {
@@ -125,7 +128,25 @@ impl Core {
             connecting: Mutex::default(),
             known: Mutex::default(),
             leaving: Mutex::default(),
+            sources: OnceLock::new(),
         }
+    }
+
+    /// Has this policy refuse each vCenter as a source of ISOs, from now on.
+    pub fn keep_sources_off(&self, policy: Policy) {
+        // A second policy would be one too many: there is one store.
+        let _ = self.sources.set(policy);
+        self.tell_sources();
+    }
+
+    fn tell_sources(&self) {
+        let Some(policy) = self.sources.get() else {
+            return;
+        };
+        // Told while both are locked, so that the last to tell has seen the last change.
+        let (known, leaving) = (self.lock(), self.lock_leaving());
+        let all = known.values().chain(leaving.iter());
+        policy.refuse(all.filter_map(|known| Host::parse(known.vcenter.session.host())));
     }
 
     /// Begins to follow the vCenters of the configuration. They need not be up.
@@ -276,7 +297,10 @@ impl Core {
         let mut leaving = self.lock_leaving();
         let count = leaving.len();
         leaving.retain(|known| !Arc::ptr_eq(&known.vcenter, vcenter));
-        leaving.len() < count
+        let is_left = leaving.len() < count;
+        drop(leaving);
+        self.tell_sources();
+        is_left
     }
 
     /// Ends all work and logs out everywhere.
@@ -301,6 +325,7 @@ impl Core {
         vcenter.running.spawn(health);
         self.lock()
             .insert(vcenter.name.clone(), Known { vcenter, target });
+        self.tell_sources();
     }
 
     fn identity(&self, target: &Target) -> Identity {

@@ -6,7 +6,7 @@ mod fixtures;
 mod tests;
 
 use crate::{
-    config::Config,
+    config::{Config, IsoConfig},
     core::{self, Core},
     edge::{
         calls::{CallLimits, Calls},
@@ -18,10 +18,7 @@ use crate::{
         transport::Transport,
     },
     grpc::{IsosService, VCentersService, VirtualMachinesService},
-    iso::{
-        source::Rules,
-        store::{Settings, Store},
-    },
+    iso::store::Store,
     metrics::Metrics,
     shutdown::Stop,
 };
@@ -165,7 +162,9 @@ impl Driver {
         let metrics = Metrics::new()?;
         let soap = metrics.soap.clone();
         let core = Arc::new(Core::new(run.id.clone(), health.clone(), soap));
-        let isos = Store::new(Rules::default(), Settings::default(), metrics.isos.clone());
+        let IsoConfig { sources, files } = self.options.config.iso.clone();
+        let isos = Store::new(sources, files, metrics.isos.clone());
+        core.keep_sources_off(isos.policy.clone());
         let isos = IsosService::new(core.clone(), Arc::new(isos));
         core.start(&self.options.config.vcenters)?;
         let routes = Routes::new(probes)

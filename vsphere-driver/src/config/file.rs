@@ -1,6 +1,9 @@
 //! The shape of the configuration file, and the rules that make it a [`Config`].
 
-use super::{Config, ConfigError, Trust, VcenterConfig};
+use super::{
+    Config, ConfigError, Trust, VcenterConfig,
+    iso::{self, IsoEntry},
+};
 use crate::edge::client::{AllowedClient, Hubs};
 use contract::identity::is_id;
 use serde::Deserialize;
@@ -16,6 +19,8 @@ struct File {
     allowed_clients: Vec<ClientEntry>,
     #[serde(default)]
     vcenters: Vec<VcenterEntry>,
+    #[serde(default)]
+    iso: IsoEntry,
 }
 
 #[derive(Debug, Deserialize)]
@@ -44,7 +49,7 @@ struct TrustEntry {
 }
 
 /// A field that cannot be, and why.
-struct Problem(String, &'static str);
+pub(super) struct Problem(pub(super) String, pub(super) &'static str);
 
 /// The configuration in `text`, the contents of the file `path`.
 pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
@@ -71,6 +76,7 @@ fn check(file: File, folder: &Path) -> Result<Config, Problem> {
     let File {
         allowed_clients,
         vcenters,
+        iso,
     } = file;
     let clients = allowed_clients.into_iter().enumerate();
     let allowed_clients = clients
@@ -88,6 +94,7 @@ fn check(file: File, folder: &Path) -> Result<Config, Problem> {
     Ok(Config {
         allowed_clients,
         vcenters,
+        iso: iso::check(iso)?,
     })
 }
 
@@ -181,6 +188,7 @@ fn thumbprint(text: &str) -> Option<[u8; 32]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{config::IsoConfig, iso::store::Settings};
 
     fn parsed(text: &str) -> Result<Config, String> {
         parse(Path::new("/etc/driver/config.toml"), text).map_err(|error| error.to_string())
@@ -201,7 +209,8 @@ mod tests {
              [[vcenters]]\nname = 'lab'\nserver = '127.0.0.1:8989'\nusername = 'u'\n\
              password_file = 'password'\n\
              [[vcenters]]\nname = 'far'\nserver = 'vc'\nusername = 'u'\n\
-             password_file = '/run/password'\ntrust.insecure = true\n",
+             password_file = '/run/password'\ntrust.insecure = true\n\
+             [iso]\nfolder = 'isos'\n",
         );
         let hubs = Hubs::Only(["hub-1".to_owned(), "manual".to_owned()].into());
         let client = |name: &str, hubs| AllowedClient {
@@ -231,6 +240,13 @@ mod tests {
                     ),
                     vcenter("far", "vc", "/run/password", Trust::Insecure),
                 ],
+                iso: IsoConfig {
+                    files: Settings {
+                        folder: "isos".into(),
+                        ..Settings::default()
+                    },
+                    ..IsoConfig::default()
+                },
             })
         );
         assert_eq!(parsed(""), Ok(Config::default()));

@@ -1,6 +1,7 @@
 //! vCenters that are connected and left, none of which listens.
 
 use super::*;
+use crate::iso::source::{Rules, policy::Route, rule::Rule};
 use std::{collections::BTreeSet, sync::Barrier, thread, time::Duration};
 use tokio::{runtime::Handle, time::timeout};
 use tonic_health::pb::{HealthCheckRequest, health_server::Health};
@@ -77,4 +78,25 @@ async fn the_health_of_a_vcenter_is_told_until_it_is_closed() {
     vcenter.close().await;
     let forgotten = service.check(asked()).await.expect_err("it is forgotten");
     assert_eq!(forgotten.code(), tonic::Code::NotFound);
+}
+
+#[tokio::test]
+async fn no_source_leads_to_a_vcenter_while_it_is_known() {
+    let (core, _) = core();
+    let policy = Policy::new(Rules::default());
+    core.keep_sources_off(policy.clone());
+    let ask = || policy.url("https://vcenter.example:8443/a.iso", Route::Direct);
+    assert!(ask().is_ok());
+    let server = Server::new("vcenter.example", 443);
+    let target = Target {
+        server,
+        ..target("u")
+    };
+    let vcenter = core.connect(target, "hub").expect("connected");
+    assert_eq!(ask(), Err(Rule::Vcenter));
+    core.disconnect(&vcenter.name, "hub").expect("disconnected");
+    assert_eq!(ask(), Err(Rule::Vcenter), "its last work goes on");
+    vcenter.close().await;
+    assert!(core.leave(&vcenter));
+    assert!(ask().is_ok());
 }

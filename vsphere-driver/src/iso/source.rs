@@ -22,6 +22,7 @@ pub use self::{
 };
 
 use self::policy::{Host, Route};
+use super::digest::Digest;
 use crate::{
     secret::Secret,
     soap::{Trust, trust::InvalidTrust},
@@ -46,7 +47,7 @@ pub struct Source {
     trust: Trust,
     headers: HeaderMap,
     proxy: Option<Proxy>,
-    sha256: Option<[u8; 32]>,
+    sha256: Option<Digest>,
     revision: String,
     identity: [u8; 32],
 }
@@ -110,7 +111,7 @@ impl Source {
     }
 
     /// The SHA-256 that the content must have.
-    pub fn sha256(&self) -> Option<[u8; 32]> {
+    pub fn sha256(&self) -> Option<Digest> {
         self.sha256
     }
 
@@ -179,20 +180,12 @@ fn trust(ca_bundle_pem: String) -> Result<Trust, Fault> {
     }
 }
 
-fn digest(text: &str) -> Result<Option<[u8; 32]>, Fault> {
+fn digest(text: &str) -> Result<Option<Digest>, Fault> {
     if text.is_empty() {
         return Ok(None);
     }
-    let digits: Option<Vec<_>> = text.chars().map(|c| c.to_digit(16)).collect();
-    let bytes = digits.filter(|digits| digits.len() == 64).map(|digits| {
-        let pairs = digits.chunks(2);
-        pairs
-            .filter_map(|pair| u8::try_from(pair.iter().fold(0, |high, low| high * 16 + low)).ok())
-            .collect::<Vec<_>>()
-    });
-    let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
     let problem = || Fault::invalid("source.url.sha256", "must be 64 hexadecimal digits");
-    bytes.ok_or_else(problem).map(Some)
+    Digest::parse(text).ok_or_else(problem).map(Some)
 }
 
 // === impl Proxy ===

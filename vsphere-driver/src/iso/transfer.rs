@@ -68,7 +68,7 @@ pub async fn carry(
 /// The file that is what is wanted, if it is there.
 fn known(errand: &Errand, folder: &Folder, place: &Destination) -> Option<Stored> {
     let wanted = Wanted {
-        sha256: errand.source.sha256().map(Digest),
+        sha256: errand.source.sha256(),
         address: errand.address,
         revision: &errand.revision,
         content: errand.content.as_ref(),
@@ -91,7 +91,7 @@ async fn bring(
     reached(Stage::Transferring(0));
     let sha256 = write(store, place, (errand, content), part, reached).await?;
     reached(Stage::Verifying(content.length));
-    if let Some(expected) = errand.source.sha256().map(Digest)
+    if let Some(expected) = errand.source.sha256()
         && expected != sha256
     {
         return Err(inspect::other_digest(&expected, &sha256));

@@ -97,6 +97,11 @@ impl Session {
         self.server.to_string()
     }
 
+    /// The host alone, without brackets.
+    pub fn host(&self) -> &str {
+        self.server.host()
+    }
+
     /// Who logs in.
     pub fn username(&self) -> &str {
         &self.username

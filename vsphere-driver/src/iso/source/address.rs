@@ -68,11 +68,10 @@ fn refusal_v6(address: Ipv6Addr) -> Option<Rule> {
         [0xff00..=0xffff, ..] => Rule::Multicast,
         [0xfe80..=0xfebf, ..] => Rule::LinkLocal,
         // Site-local of old, discard, documentation, and tunnels whose end cannot be seen from here.
-        [0xfec0..=0xfeff, ..]
+        [0xfec0..=0xfeff | 0, ..]
         | [0x100, 0, 0, 0, ..]
         | [0x2001, 0xdb8 | 0, ..]
-        | [0x3fff, 0..=0xfff, ..]
-        | [0, ..] => Rule::Reserved,
+        | [0x3fff, 0..=0xfff, ..] => Rule::Reserved,
         _ => return None,
     })
 }

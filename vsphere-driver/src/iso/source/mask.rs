@@ -28,7 +28,7 @@ pub(super) fn masked(url: &Url) -> String {
             .iter()
             .any(|marker| before.eq_ignore_ascii_case(marker));
         before = segment;
-        if is_plain(segment) && !(is_after_marker && !segment.is_empty()) {
+        if is_plain(segment) && (segment.is_empty() || !is_after_marker) {
             out.push_str(segment);
         } else {
             out.push_str(HIDDEN);

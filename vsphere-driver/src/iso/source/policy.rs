@@ -175,7 +175,7 @@ impl Policy {
             networks.any(|network| address::refusal(network.first()) == Some(Rule::Loopback))
         };
         let is_own = OWN_NAMES.contains(&name) || name.ends_with(".localhost");
-        if is_own && !(route == Route::Direct && loopback_is_listed()) {
+        if is_own && (route == Route::Proxy || !loopback_is_listed()) {
             return Err(Rule::Loopback);
         }
         if METADATA_NAMES.contains(&name) {

@@ -25,10 +25,10 @@ pub(super) enum Answer {
 }
 
 /// A certificate, with the authority that signed it.
-pub(super) struct Identity {
-    pub(super) ca_pem: String,
+pub(crate) struct Identity {
+    pub(crate) ca_pem: String,
     pub(super) sha256: [u8; 32],
-    config: Arc<ServerConfig>,
+    pub(crate) config: Arc<ServerConfig>,
 }
 
 /// A server that is running for as long as its test.
@@ -64,7 +64,7 @@ pub(super) fn envelope(body: &str) -> String {
 
 impl Identity {
     /// A certificate for this name, and valid from 1975 to this year.
-    pub(super) fn new(name: &str, until: i32) -> Self {
+    pub(crate) fn new(name: &str, until: i32) -> Self {
         let mut authority = CertificateParams::default();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let named = format!("authority of {name}");
