@@ -51,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .btree_map(".")
         // A header comes once, chunks by the thousand; they are passed on as they came.
         .boxed(".vsphere.driver.v1.UploadIsoRequest.part.header")
-        .bytes(".vsphere.driver.v1.UploadIsoRequest.part.chunk")
+        .bytes(".vsphere.driver.v1.UploadIsoRequest.chunk")
         .skip_debug(REDACTED)
         .compile_fds(descriptors)?;
     Ok(())

@@ -12,7 +12,6 @@ mod agents;
 mod callers;
 mod catalogue;
 mod crashes;
-mod datastores;
 mod demand;
 mod faults;
 mod handover;

@@ -3,7 +3,7 @@
 //! The lines have the target `audit` and come at `info` even where the log filter asks for less.
 
 use crate::edge::caller::Caller;
-use contract::v1::{Fault, Verb};
+use contract::v1::{Fault, Owner, Verb};
 use std::fmt;
 
 /// A change that somebody asked for.
@@ -64,6 +64,17 @@ pub fn change(change: &Change<'_>, outcome: Outcome<'_>) {
         fault,
         "Change"
     );
+}
+
+/// Whose something is, as a line says it.
+pub fn whose(owner: &Owner) -> String {
+    let Owner {
+        kind,
+        namespace,
+        name,
+        uid,
+    } = owner;
+    format!("{kind} {namespace}/{name} ({uid})")
 }
 
 fn verb_word(verb: Verb) -> &'static str {

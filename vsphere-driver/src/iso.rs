@@ -17,6 +17,7 @@ pub mod source;
 pub mod store;
 pub mod sweep;
 pub mod transfer;
+pub mod upload;
 pub mod view;
 pub mod wishes;
 
@@ -169,6 +170,12 @@ impl Remembered {
         let files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, found) = files.get(place)?;
         (at.elapsed() < REMEMBERED).then(|| found.clone())
+    }
+
+    /// A file was removed.
+    pub fn forget(&self, place: &(MoRef, String)) {
+        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        files.remove(place);
     }
 
     fn remember(&self, place: (MoRef, String), found: Found) {

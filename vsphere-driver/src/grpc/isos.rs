@@ -11,7 +11,7 @@ mod watch;
 use super::{named, status, watch as stream};
 use crate::{
     core::Core,
-    iso::{source::policy::Host, store::Store, sweep, view, wishes::IsoId},
+    iso::{store::Store, sweep, view, wishes::IsoId},
     vcenter::VCenter,
 };
 use contract::v1::{
@@ -43,10 +43,6 @@ impl IsosService {
             let (core, store) = (Arc::clone(&self.core), Arc::clone(&self.store));
             vcenter.spawn(sweep::keep_clean(core, store, Arc::clone(vcenter)));
         }
-        // No source may lead to a vCenter that the driver speaks to.
-        let servers = self.core.all().into_iter().map(|it| it.session.server());
-        let hosts = servers.filter_map(|server| Host::parse(server.rsplit_once(':')?.0));
-        self.store.policy.refuse(hosts);
     }
 }
 

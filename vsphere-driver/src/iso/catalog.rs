@@ -103,6 +103,33 @@ pub async fn commit(
     Ok(stored)
 }
 
+/// The file of ours with this content, if there is one. From now on it counts as uploaded, and stays until
+/// it is removed by hand.
+pub async fn uploaded(
+    store: &Store,
+    (vcenter, place): At<'_>,
+    sha256: &Digest,
+    op: &str,
+) -> Result<Option<Stored>, Fault> {
+    let _one_at_a_time = store.lock(vcenter).await;
+    let (folder, _) = see_alone(store, (vcenter, place), op).await?;
+    let Some((name, record)) = folder.with_content(sha256) else {
+        return Ok(None);
+    };
+    let mut record = record.clone();
+    if record.origin != Origin::Upload {
+        record.origin = Origin::Upload;
+        write_record(place, name, &record, op).await?;
+        vcenter.write(|state| {
+            let folder = state.isos.folders.get_mut(place.datastore());
+            if let Some(file) = folder.and_then(|folder| folder.files.get_mut(name)) {
+                file.record = record.clone();
+            }
+        });
+    }
+    Ok(Some(stored(place, name, &record, true)))
+}
+
 /// Removes a file of ours, then its record: without its file it means nothing.
 pub async fn remove_file(
     store: &Store,

@@ -83,6 +83,8 @@ pub struct Copy {
     pub operation: Option<Operation>,
     /// Who asked first.
     pub caller: Caller,
+    /// For whom, as in the audit line.
+    pub whose: String,
     /// Nobody wants it there any more.
     pub stop: CancellationToken,
     /// Tells it from another on the same datastore, before and after it.
@@ -126,9 +128,9 @@ pub struct Stored {
 #[derive(Debug)]
 pub enum Step {
     /// Ask the source for its content.
-    Ask(Source),
+    Ask(Box<Source>),
     /// Have the content on a datastore.
-    Carry(Errand),
+    Carry(Box<Errand>),
 }
 
 /// What a transfer has to know.
@@ -148,6 +150,8 @@ pub struct Errand {
     pub label: Label,
     /// Who asked first.
     pub caller: Caller,
+    /// For whom, as in the audit line.
+    pub whose: String,
     /// Cancelled when nobody wants it any more.
     pub stop: CancellationToken,
     /// The copy.
@@ -186,7 +190,7 @@ impl Image {
         if remote.asking_for.is_none() && remote.ask_at.is_some_and(|due| due <= now) {
             remote.asking_for = Some(remote.revisions.values().cloned().collect());
             remote.ask_at = None;
-            plan.steps.push(Step::Ask(remote.source.clone()));
+            plan.steps.push(Step::Ask(Box::new(remote.source.clone())));
         }
         let was_asked = remote.content.is_some() || remote.fault.is_some();
         if was_asked && remote.asking_for.is_none() {
@@ -194,7 +198,7 @@ impl Image {
             for (datastore, copy) in &mut self.copies {
                 if copy.is_due(now) {
                     copy.begin(at);
-                    plan.steps.push(Step::Carry(Errand {
+                    let errand = Errand {
                         datastore: datastore.clone(),
                         source: remote.source.clone(),
                         address: remote.address,
@@ -202,9 +206,11 @@ impl Image {
                         content: remote.content.clone(),
                         label: copy.label.clone(),
                         caller: copy.caller.clone(),
+                        whose: copy.whose.clone(),
                         stop: copy.stop.clone(),
                         job: copy.job,
-                    }));
+                    };
+                    plan.steps.push(Step::Carry(Box::new(errand)));
                 }
             }
         }
@@ -327,14 +333,15 @@ impl Remote {
 
 impl Copy {
     /// Nothing is there yet.
-    pub fn new(label: Label, caller: Caller, now: Instant) -> Self {
+    pub fn new((label, whose): (&Label, String), caller: &Caller, now: Instant) -> Self {
         Self {
             wanted_by: BTreeSet::new(),
-            label,
+            label: label.clone(),
             stage: Stage::Pending,
             fault: None,
             operation: None,
-            caller,
+            caller: caller.clone(),
+            whose,
             stop: CancellationToken::new(),
             job: JobId::new(),
             is_running: false,

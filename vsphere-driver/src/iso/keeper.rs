@@ -78,7 +78,7 @@ impl Kept {
         }
     }
 
-    async fn carry(&self, errand: Errand) {
+    async fn carry(&self, errand: Box<Errand>) {
         let Self {
             store,
             vcenter,
@@ -105,7 +105,7 @@ impl Kept {
             audit::change(
                 &audit::Change {
                     caller: &errand.caller,
-                    owner: "",
+                    owner: &errand.whose,
                     identity: path.as_deref().unwrap_or(errand.source.masked()),
                     verb: Verb::TransferIso,
                     vcenter: &vcenter.name,

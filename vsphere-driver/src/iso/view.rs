@@ -138,11 +138,11 @@ fn file(datastore: InventoryObject, copy: &Copy, known: &Known, mounts: &Mounts)
     let stored = copy.stored().filter(|_| known.is_confirmed);
     let (state, transferred) = match (&copy.stage, &copy.fault) {
         (_, Some(fault)) => (state_of(fault), 0),
-        (Stage::Pending, None) => (IsoState::Pending, 0),
         (Stage::Transferring(bytes), None) => (IsoState::Transferring, *bytes),
         (Stage::Verifying(bytes), None) => (IsoState::Verifying, *bytes),
         (Stage::Ready(stored), None) if known.is_confirmed => (IsoState::Ready, stored.size_bytes),
-        (Stage::Ready(_), None) => (IsoState::Pending, 0),
+        // A file that may be of yesterday's content is not what is wanted yet.
+        (Stage::Pending | Stage::Ready(_), None) => (IsoState::Pending, 0),
     };
     let path = stored.map(|stored| stored.path.clone()).unwrap_or_default();
     let mounted_by = mounts.get(&path).map_or(&[][..], Vec::as_slice);

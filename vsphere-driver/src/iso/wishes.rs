@@ -7,7 +7,7 @@ use super::{
     name::Label,
     source::{Content, Source},
 };
-use crate::{changes::Changes, edge::caller::Caller, machines::work::JobId, soap::MoRef};
+use crate::{audit, changes::Changes, edge::caller::Caller, machines::work::JobId, soap::MoRef};
 use contract::v1::{Fault, Iso, IsoKey, IsoTombstone, Owner};
 use prost_types::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -174,7 +174,8 @@ impl Isos {
         }
         for datastore in &datastores {
             let copy = image.copies.entry(datastore.clone());
-            let copy = copy.or_insert_with(|| Copy::new(label.clone(), caller.clone(), now));
+            let copy =
+                copy.or_insert_with(|| Copy::new((&label, audit::whose(&owner)), caller, now));
             copy.wanted_by.insert(id.clone());
         }
         image.nudge(now);
@@ -203,7 +204,8 @@ impl Isos {
             .or_insert_with(|| Image::new(origin()));
         for (datastore, stored) in files {
             let copy = image.copies.entry(datastore);
-            let copy = copy.or_insert_with(|| Copy::new(label.clone(), caller.clone(), now));
+            let copy =
+                copy.or_insert_with(|| Copy::new((label, audit::whose(&owner)), caller, now));
             copy.wanted_by.insert(id.clone());
             copy.stage = Stage::Ready(stored);
         }
@@ -394,3 +396,8 @@ impl Isos {
             })
     }
 }
+
+#[cfg(test)]
+pub mod fixtures;
+#[cfg(test)]
+mod tests;

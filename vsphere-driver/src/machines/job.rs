@@ -135,16 +135,9 @@ impl Job {
 
     /// Writes the audit line.
     pub fn audit(&self, outcome: Outcome<'_>) {
-        let Owner {
-            kind,
-            namespace,
-            name,
-            uid,
-        } = &self.owner;
-        let owner = format!("{kind} {namespace}/{name} ({uid})");
         let change = Change {
             caller: &self.caller,
-            owner: &owner,
+            owner: &audit::whose(&self.owner),
             identity: &self.key.to_string(),
             verb: self.verb,
             vcenter: &self.vcenter.name,

@@ -22,8 +22,7 @@ pub struct Journal(pub Vec<Change>);
 const TASKS_THAT_READ: [&str; 2] = ["SearchDatastore_Task", "SearchDatastoreSubFolders_Task"];
 
 /// How the other methods begin that change something: of SOAP, of HTTP, of gRPC.
-const CHANGING: [&str; 9] = [
-    "CreateDirectory",
+const CHANGING: [&str; 8] = [
     "CreateFolder",
     "MakeDirectory",
     "HTTP PUT",

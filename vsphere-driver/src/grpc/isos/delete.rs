@@ -8,6 +8,7 @@ use crate::{
     iso::{
         self, catalog, destination::Destination, path::DatastorePath, sweep, view, wishes::IsoId,
     },
+    soap::MoRef,
     vcenter::VCenter,
 };
 use contract::v1::{
@@ -106,20 +107,23 @@ impl Removal<'_> {
             .read(|state| iso::datastore(&state.inventory, path, datacenter.as_ref(), "path"))?;
         let place = Destination::of(vcenter, &datastore, &store.settings.folder)?;
         sweep::look(core, store, vcenter, &datastore).await?;
-        let file = vcenter.read(|state| {
-            let folder = state.isos.folders.get(&datastore)?;
-            let file = folder.files.get(path.file())?;
-            let name = (place.path(path.file()), path.file(), file);
-            Some((
-                view::found(state, (&datastore, folder), name, store.settings.grace),
-                folder.has(path.file()),
-            ))
+        let (found, is_there) = vcenter.read(|state| {
+            let folder = state.isos.folders.get(&datastore);
+            let file = folder.and_then(|folder| Some((folder, folder.files.get(path.file())?)));
+            let shown = file.map(|(folder, file)| {
+                let which = (place.path(path.file()), path.file(), file);
+                view::found(state, (&datastore, folder), which, store.settings.grace)
+            });
+            (shown, folder.is_some_and(|folder| folder.has(path.file())))
         });
-        let (mut file, _) = match file.filter(|(file, _)| file.path == path.to_string()) {
-            Some(found) => found,
-            None => return self.not_ours(&datastore).await,
+        let is_in_folder = place.path(path.file()) == path.to_string();
+        let Some(mut file) = found.filter(|_| is_in_folder) else {
+            if is_in_folder && !is_there {
+                return Ok(self.gone(&datastore));
+            }
+            return self.not_ours(&datastore).await;
         };
-        self.may_go(&file)?;
+        may_go(&file)?;
         if validate_only {
             file.verbs = vec![Verb::Delete.into()];
             return Ok(file);
@@ -132,44 +136,29 @@ impl Removal<'_> {
             .map_or(Outcome::Done, Outcome::Failed);
         note(vcenter, caller, &file.path, outcome);
         removed?;
+        vcenter.isos.forget(&(datastore, path.to_string()));
         file.state = IsoState::Gone.into();
         file.garbage_at = None;
         Ok(file)
     }
 
-    /// Whether nobody else needs the file.
-    fn may_go(&self, file: &IsoFile) -> Result<(), Fault> {
-        let path = &file.path;
-        if let Some(first) = file.mounted_by.first() {
-            let what = format!("`{path}` is mounted by `{first}`");
-            let all = file.mounted_by.join(",");
-            let fault = Fault::new(Reason::IsoInUse, what).with("path", path);
-            return Err(fault.with("mounted_by", all));
+    fn gone(&self, datastore: &MoRef) -> IsoFile {
+        let datastore = self
+            .vcenter
+            .read(|state| state.inventory.describe(datastore));
+        IsoFile {
+            datastore: Some(datastore),
+            path: self.path.to_string(),
+            state: IsoState::Gone.into(),
+            ..IsoFile::default()
         }
-        if file.wanted_by_count > 0 {
-            let keys = file.wanted_by.iter().cloned();
-            let all: Vec<_> = keys.map(|key| IsoId::from(key).to_string()).collect();
-            let all = all.join(",");
-            let what = format!("`{path}` is wanted by {all}");
-            let fault = Fault::new(Reason::IsoWanted, what).with("path", path);
-            return Err(fault.with("wanted_by", all));
-        }
-        Ok(())
     }
 
     /// A file that is not there is removed; one without our record stays.
-    async fn not_ours(&self, datastore: &crate::soap::MoRef) -> Result<IsoFile, Fault> {
+    async fn not_ours(&self, datastore: &MoRef) -> Result<IsoFile, Fault> {
         let op = &self.caller.operation_id;
         match iso::look(self.vcenter, self.path, datastore, op).await {
-            Err(fault) if fault.reason() == Reason::IsoMissing => Ok(IsoFile {
-                datastore: Some(
-                    self.vcenter
-                        .read(|state| state.inventory.describe(datastore)),
-                ),
-                path: self.path.to_string(),
-                state: IsoState::Gone.into(),
-                ..IsoFile::default()
-            }),
+            Err(fault) if fault.reason() == Reason::IsoMissing => Ok(self.gone(datastore)),
             Err(fault) => Err(fault),
             Ok(_) => {
                 let path = self.path;
@@ -178,6 +167,26 @@ impl Removal<'_> {
             }
         }
     }
+}
+
+/// Whether nobody else needs the file.
+fn may_go(file: &IsoFile) -> Result<(), Fault> {
+    let path = &file.path;
+    if let Some(first) = file.mounted_by.first() {
+        let what = format!("`{path}` is mounted by `{first}`");
+        let all = file.mounted_by.join(",");
+        let fault = Fault::new(Reason::IsoInUse, what).with("path", path);
+        return Err(fault.with("mounted_by", all));
+    }
+    if file.wanted_by_count > 0 {
+        let keys = file.wanted_by.iter().cloned();
+        let all: Vec<_> = keys.map(|key| IsoId::from(key).to_string()).collect();
+        let all = all.join(",");
+        let what = format!("`{path}` is wanted by {all}");
+        let fault = Fault::new(Reason::IsoWanted, what).with("path", path);
+        return Err(fault.with("wanted_by", all));
+    }
+    Ok(())
 }
 
 fn note(vcenter: &VCenter, caller: &Caller, identity: &str, outcome: Outcome<'_>) {

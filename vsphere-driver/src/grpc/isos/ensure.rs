@@ -87,7 +87,7 @@ pub(super) async fn ensure(
         Source::Url(url) => {
             let policy = &service.store.policy;
             let from = convert::from_url(url, label, Vec::new(), policy)?;
-            asked.from_url(from, &datastores).await
+            asked.fetched(from, &datastores).await
         }
     }
 }
@@ -149,7 +149,7 @@ impl Asked<'_> {
 
     // --- A URL ---
 
-    async fn from_url(
+    async fn fetched(
         self,
         mut from: FromUrl,
         datastores: &[String],
@@ -217,8 +217,8 @@ impl Asked<'_> {
             files: files.collect(),
             ..Iso::default()
         };
-        let named = names.iter().zip(described).enumerate();
-        let resolutions = named
+        let all = names.iter().zip(described).enumerate();
+        let resolutions = all
             .map(|(index, (name, object))| resolved(format!("datastores[{index}]"), name, object));
         Ok(EnsureIsoResponse {
             resolutions: resolutions.collect(),
