@@ -20,7 +20,7 @@ pub use capacity::{
 pub use convert::{needs, spec_hash};
 pub use fault::{Fault, Kind, Retry};
 pub use grpc::{Connection, GrpcDriver, InvalidEndpoint, Transport, Wire};
-pub use iso::{Iso, IsoSource, IsoStand, IsoStep, IsoWanted, Progress, Proxy, UrlSource};
+pub use iso::{Iso, IsoEvent, IsoSource, IsoStand, IsoStep, IsoWanted, Progress, Proxy, UrlSource};
 pub use machine::{
     ExtraConfig, Firmware, Machine, MachineRef, MachineSpec, Ownership, Power, State, Tombstone,
 };
@@ -30,6 +30,9 @@ use std::{fmt, future::Future};
 
 /// The changes of one vCenter's machines, as they come.
 pub type Changes = BoxStream<'static, Result<Message, Fault>>;
+
+/// The changes of one vCenter's ISOs, as they come.
+pub type IsoChanges = BoxStream<'static, Result<IsoEvent, Fault>>;
 
 /// What the controller asks of a driver. Each call may be repeated at will.
 pub trait Driver: Send + Sync + 'static {
@@ -77,6 +80,9 @@ pub trait Driver: Send + Sync + 'static {
         on: On<'_>,
         owner: &Owner,
     ) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// Tells each change of this hub's ISOs, from all there are on.
+    fn watch_isos(&self, on: On<'_>) -> impl Future<Output = Result<IsoChanges, Fault>> + Send;
 
     /// Has machines made, and switched on.
     fn ensure(

@@ -95,6 +95,7 @@ pub(crate) fn checks() -> Checks {
         }),
         iso: IsoCheck {
             asked: None,
+            accepted: true,
             sight: IsoSight::Ready {
                 path: "[ds] iso/agent.iso".into(),
                 source: String::new(),

@@ -101,16 +101,14 @@ fn source(wish: &IsoWish, download: Download, request: Request) -> UrlSource {
     }
 }
 
-/// What is known of an ISO after this answer.
-pub fn sight(wanted: &IsoWanted, answer: Result<Iso, Fault>) -> IsoSight {
+/// What is known of an ISO that is said to be so.
+pub fn sight(wanted: &IsoWanted, iso: Iso) -> IsoSight {
     let Iso {
         source,
         stand,
         source_revision,
-    } = match answer {
-        Ok(iso) => iso,
-        Err(fault) => return IsoSight::Failed(fault),
-    };
+        revision: _,
+    } = iso;
     let source = if wanted.is_fetched() {
         source
     } else {

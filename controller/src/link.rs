@@ -3,25 +3,29 @@
 //! A link follows its Secret, has the driver log in by it, follows the changes of the machines, and
 //! wakes the templates that are concerned. What it has seen is read with [`Link::look`].
 
+mod isos;
 mod names;
 mod registry;
 mod session;
+mod transfers;
 mod view;
 
+pub use isos::IsoTold;
 pub use registry::{Links, SecretRef};
 pub use view::{OwnerView, View};
 
 use crate::{
     crd::VMwareNodePoolTemplate,
     credentials::InvalidSecret,
-    driver::{Answer, Fault, Freshness, Vcenter},
+    driver::{Answer, Fault, Freshness, Iso, Vcenter},
 };
+use isos::Isos;
 use kube::runtime::reflector::ObjectRef;
 use std::{
     collections::{HashMap, HashSet},
     sync::{Mutex, MutexGuard, PoisonError},
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use view::Concerned;
 
@@ -33,6 +37,8 @@ pub struct Link {
     concerned: Notify,
     /// The driver no longer knows the vCenter.
     forgotten: Notify,
+    /// The vCenter whose ISOs are followed, once somebody has one fetched.
+    followed: watch::Sender<Option<String>>,
     /// No template names the Secret any more.
     unused: CancellationToken,
 }
@@ -48,6 +54,9 @@ struct Inner {
     /// The driver is to be asked once more which vCenter it is.
     to_be_identified: bool,
     view: View,
+    /// Somebody has an ISO fetched.
+    fetches: bool,
+    isos: Isos,
     users: HashMap<String, ObjectRef<VMwareNodePoolTemplate>>,
     pending: HashSet<Concerned>,
 }
@@ -78,6 +87,8 @@ pub struct Sight {
     pub vcenter: Option<Vcenter>,
     /// The owner's machines as last seen.
     pub owner: OwnerView,
+    /// What is told of the owner's ISO.
+    pub iso: IsoTold,
     /// Whether the Secret is kept from going.
     pub guard: Guard,
 }
@@ -126,6 +137,8 @@ impl Link {
             server: String::new(),
             to_be_identified: false,
             view: View::default(),
+            fetches: false,
+            isos: Isos::default(),
             users: HashMap::new(),
             pending: HashSet::new(),
         };
@@ -133,6 +146,7 @@ impl Link {
             inner: Mutex::new(inner),
             concerned: Notify::new(),
             forgotten: Notify::new(),
+            followed: watch::Sender::new(None),
             unused,
         }
     }
@@ -144,6 +158,7 @@ impl Link {
             connection: inner.connection(),
             vcenter: inner.vcenter.clone(),
             owner: inner.view.of_owner(owner_uid, template),
+            iso: inner.isos.of_owner(owner_uid),
             guard: inner.guard,
         }
     }
@@ -154,6 +169,16 @@ impl Link {
         for answer in answers {
             inner.view.put(answer.machine);
         }
+    }
+
+    /// Takes in what a call has answered of the ISO that the owner of this UID has fetched, and follows it from
+    /// now on.
+    pub fn learn_iso(&self, owner_uid: &str, iso: Iso) {
+        self.change(|inner| {
+            inner.fetches = true;
+            inner.isos.put(owner_uid, iso);
+            HashSet::new()
+        });
     }
 
     /// The driver does not know the vCenter any more: it is to be connected anew.
@@ -174,10 +199,26 @@ impl Link {
         if inner.connection() != before {
             concerned.insert(Concerned::Everybody);
         }
+        let followed = inner.followed();
+        self.followed.send_if_modified(|before| {
+            let is_other = before.as_deref() != followed;
+            if is_other {
+                *before = followed.map(ToOwned::to_owned);
+            }
+            is_other
+        });
         if !concerned.is_empty() {
             inner.pending.extend(concerned);
             self.concerned.notify_one();
         }
+    }
+
+    /// The stream that tells of ISOs was lost.
+    fn doubt_isos(&self) {
+        self.change(|inner| {
+            inner.isos.doubt();
+            HashSet::from([Concerned::Everybody])
+        });
     }
 
     /// Whether the Secret is kept, as it was seen now.
@@ -223,6 +264,12 @@ impl Inner {
             Phase::Broken(fault) => Connection::DriverFault(fault.clone()),
             Phase::Streaming => self.streaming(),
         }
+    }
+
+    /// The vCenter whose ISOs are to be followed.
+    fn followed(&self) -> Option<&str> {
+        let vcenter = self.vcenter.as_ref().filter(|_| self.fetches);
+        vcenter.map(|vcenter| vcenter.name.as_str())
     }
 
     /// It was connected since the driver was asked which vCenter it is, and could not tell.

@@ -223,13 +223,12 @@ impl<D: Driver> Work<'_, D> {
             Ok(()) => secrets::let_all_go(self, status).await,
             kept => kept,
         };
-        // Whoever is left is told first: what cannot be told does not keep the template.
-        iso::withdraw(self, memory).await;
         if let Err(fault) = all {
             self.ctx.metrics.fault(fault.word);
             memory.attempts.note(Task::Part, Some(fault), now);
             return false;
         }
+        iso::withdraw(self, memory).await;
         if let Some(event) = events::farewell(self.wish.ending, &plan.record) {
             self.tell(&event).await;
         }
@@ -260,12 +259,15 @@ impl<D: Driver> Work<'_, D> {
             vcenter: &vcenter.name,
         };
         let wanted = iso::wanted(self, memory).await;
-        let due = checks::due(memory.checks.as_ref(), &wanted, (self.ctx.now)());
+        let now = (self.ctx.now)();
+        let due = checks::due(memory.checks.as_ref(), &wanted, &sight.iso, now);
         let looking = Looking {
             driver: &*self.ctx.driver,
             on,
             wish: &self.wish,
-            now: (self.ctx.now)(),
+            link: &self.link,
+            told: &sight.iso,
+            now,
         };
         let last = memory.checks.take();
         let (checks, faults) = looking

@@ -2,9 +2,9 @@
 
 use super::{
     Adopted, Adopting, Adoption, Amounts, Answer, Caller, Capacity, CapacityQuestion, Changes,
-    ComputeCapacity, DatastoreCapacity, Driver, Event, Fault, Freshness, Iso, IsoSource, IsoStand,
-    IsoWanted, Kind, Login, Machine, MachineRef, MachineSpec, Message, On, Owner, Ownership,
-    Placement, Power, Retry, State, Tombstone, Vcenter, Wanted, spec_hash,
+    ComputeCapacity, DatastoreCapacity, Driver, Event, Fault, Freshness, Iso, IsoChanges, IsoEvent,
+    IsoSource, IsoStand, IsoWanted, Kind, Login, Machine, MachineRef, MachineSpec, Message, On,
+    Owner, Ownership, Placement, Power, Retry, State, Tombstone, Vcenter, Wanted, spec_hash,
 };
 use contract::identity::{MachineKey, serial_number};
 use futures::{StreamExt as _, stream};
@@ -41,8 +41,11 @@ struct World {
     calls: Vec<String>,
     /// What there is room for, or why that is not known.
     capacity: Result<Capacity, Fault>,
-    /// ISOs that were asked for.
-    isos: Vec<IsoWanted>,
+    /// ISOs that were asked for, in order.
+    asked_isos: Vec<IsoWanted>,
+    /// Those to be fetched, by the UIDs of their owners.
+    isos: BTreeMap<String, IsoWanted>,
+    iso_changes: broadcast::Sender<IsoEvent>,
     /// How far an ISO is that is to be fetched; `None`: it is there at once.
     transfer: Option<IsoStand>,
     /// What machines boot, by slot.
@@ -68,7 +71,9 @@ impl Default for FakeDriver {
             outage: None,
             calls: Vec::new(),
             capacity: Ok(ample()),
-            isos: Vec::new(),
+            asked_isos: Vec::new(),
+            isos: BTreeMap::new(),
+            iso_changes: broadcast::channel(BEHIND).0,
             transfer: None,
             booted: BTreeMap::new(),
             questions: Vec::new(),
@@ -95,7 +100,7 @@ impl FakeDriver {
 
     /// ISOs that were asked for, in order.
     pub fn isos(&self) -> Vec<IsoWanted> {
-        self.lock().isos.clone()
+        self.lock().asked_isos.clone()
     }
 
     /// What the machines boot that were asked for, in the order of their slots.
@@ -105,7 +110,16 @@ impl FakeDriver {
 
     /// From now on an ISO that is to be fetched is so far; `None`: it is there at once.
     pub fn transfers(&self, stand: Option<IsoStand>) {
-        self.lock().transfer = stand;
+        let mut world = self.lock();
+        world.transfer = stand;
+        for (uid, wanted) in world.isos.clone() {
+            world.tell_of_iso(&uid, &wanted);
+        }
+    }
+
+    /// Somebody withdraws the ISO of the owner of this UID by hand.
+    pub fn withdraw(&self, uid: &str) {
+        self.lock().forget_iso(uid);
     }
 
     /// How many calls were tried while nobody was there.
@@ -185,7 +199,9 @@ impl FakeDriver {
 
     /// Its streams end, though it goes on.
     pub fn end_streams(&self) {
-        self.lock().changes = broadcast::channel(BEHIND).0;
+        let mut world = self.lock();
+        world.changes = broadcast::channel(BEHIND).0;
+        world.iso_changes = broadcast::channel(BEHIND).0;
     }
 
     /// The vCenter is out of reach for this reason, or back.
@@ -201,7 +217,9 @@ impl FakeDriver {
         let mut world = self.lock();
         world.run += 1;
         world.connected.clear();
+        world.isos.clear();
         world.changes = broadcast::channel(BEHIND).0;
+        world.iso_changes = broadcast::channel(BEHIND).0;
     }
 
     fn lock(&self) -> MutexGuard<'_, World> {
@@ -260,15 +278,41 @@ impl Driver for FakeDriver {
         world.capacity.clone()
     }
 
-    async fn ensure_iso(&self, on: On<'_>, _: &Owner, iso: &IsoWanted) -> Result<Iso, Fault> {
+    async fn ensure_iso(&self, on: On<'_>, owner: &Owner, iso: &IsoWanted) -> Result<Iso, Fault> {
         let mut world = self.enter(on.vcenter, "iso".into())?;
-        world.isos.push(iso.clone());
-        Ok(world.iso_of(iso))
+        world.asked_isos.push(iso.clone());
+        if let IsoSource::Path(_) = iso.source {
+            return Ok(world.iso_of(iso));
+        }
+        world.isos.insert(owner.uid.clone(), iso.clone());
+        Ok(world.tell_of_iso(&owner.uid, iso))
     }
 
     async fn withdraw_iso(&self, on: On<'_>, owner: &Owner) -> Result<(), Fault> {
-        drop(self.enter(on.vcenter, format!("withdraw the ISO of {}", owner.name))?);
+        let mut world = self.enter(on.vcenter, format!("withdraw the ISO of {}", owner.name))?;
+        world.forget_iso(&owner.uid);
         Ok(())
+    }
+
+    async fn watch_isos(&self, on: On<'_>) -> Result<IsoChanges, Fault> {
+        let world = self.enter(on.vcenter, "watch ISOs".into())?;
+        let run_id = world.run.to_string();
+        let wanted = world.isos.clone().into_iter();
+        let present = wanted.map(|(uid, wanted)| {
+            let iso = world.iso_of(&wanted);
+            (uid, iso)
+        });
+        let snapshot = [
+            IsoEvent::SnapshotBegin { run_id },
+            IsoEvent::Changes {
+                changed: present.collect(),
+                removed: vec![],
+            },
+            IsoEvent::SnapshotEnd,
+        ];
+        let changes = BroadcastStream::new(world.iso_changes.subscribe());
+        let changes = changes.filter_map(|event| std::future::ready(event.ok()));
+        Ok(stream::iter(snapshot).chain(changes).map(Ok).boxed())
     }
 
     async fn ensure(&self, on: On<'_>, wanted: &Wanted<'_>) -> Result<Vec<Answer>, Fault> {
@@ -414,12 +458,34 @@ impl World {
         }
     }
 
+    /// The ISO is as it is now, which those who watch are told.
+    fn tell_of_iso(&mut self, uid: &str, wanted: &IsoWanted) -> Iso {
+        self.revision += 1;
+        let iso = self.iso_of(wanted);
+        // Nobody may be watching.
+        let _ = self.iso_changes.send(IsoEvent::Changes {
+            changed: vec![(uid.to_owned(), iso.clone())],
+            removed: vec![],
+        });
+        iso
+    }
+
+    fn forget_iso(&mut self, uid: &str) {
+        self.revision += 1;
+        self.isos.remove(uid);
+        let _ = self.iso_changes.send(IsoEvent::Changes {
+            changed: vec![],
+            removed: vec![(uid.to_owned(), self.revision)],
+        });
+    }
+
     fn iso_of(&self, wanted: &IsoWanted) -> Iso {
         match &wanted.source {
             IsoSource::Path(path) => Iso {
                 source: path.clone(),
                 stand: IsoStand::Ready(path.clone()),
                 source_revision: String::new(),
+                revision: self.revision,
             },
             IsoSource::Url(source) => {
                 let whole = || {
@@ -432,6 +498,7 @@ impl World {
                     source: "https://images/***".into(),
                     stand: self.transfer.clone().unwrap_or_else(whole),
                     source_revision: source.revision.clone(),
+                    revision: self.revision,
                 }
             }
         }

@@ -2,8 +2,8 @@
 
 use super::{
     Adopted, Adopting, Answer, Caller, Capacity, CapacityQuestion, Changes, Driver, Fault, Iso,
-    IsoWanted, Login, MachineRef, MachineSpec, Message, On, Owner, Placement, Vcenter, Wanted,
-    convert,
+    IsoChanges, IsoEvent, IsoWanted, Login, MachineRef, MachineSpec, Message, On, Owner, Placement,
+    Vcenter, Wanted, convert,
 };
 use contract::telemetry::{
     rpc::{Counted, RpcLayer, RpcMetrics},
@@ -236,13 +236,23 @@ impl<W: Wire> Driver for GrpcDriver<W> {
     async fn ensure_iso(&self, on: On<'_>, owner: &Owner, iso: &IsoWanted) -> Result<Iso, Fault> {
         let request = within(ACCEPTANCE, convert::iso(on, owner, iso));
         let reply = self.isos().ensure_iso(request).await?.into_inner();
-        reply.iso.ok_or(Fault::bad_reply("the ISO"))?.try_into()
+        Ok(reply.iso.ok_or(Fault::bad_reply("the ISO"))?.into())
     }
 
     async fn withdraw_iso(&self, on: On<'_>, owner: &Owner) -> Result<(), Fault> {
         let request = within(DEADLINE, convert::iso_withdrawal(on, owner));
         self.isos().delete_iso(request).await?;
         Ok(())
+    }
+
+    async fn watch_isos(&self, on: On<'_>) -> Result<IsoChanges, Fault> {
+        let request = pb::WatchIsosRequest {
+            vcenter: on.vcenter.into(),
+            hub_id: on.caller.hub_id.clone(),
+            ..pb::WatchIsosRequest::default()
+        };
+        let changes = self.isos().watch_isos(request).await?.into_inner();
+        Ok(changes.map_ok(IsoEvent::from).map_err(Fault::from).boxed())
     }
 
     async fn ensure(&self, on: On<'_>, wanted: &Wanted<'_>) -> Result<Vec<Answer>, Fault> {

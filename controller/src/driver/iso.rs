@@ -63,6 +63,29 @@ pub struct Iso {
     pub stand: IsoStand,
     /// The [`UrlSource::revision`] of what lies on the datastores.
     pub source_revision: String,
+    /// Grows with each change, within one run of the driver.
+    pub revision: i64,
+}
+
+/// What a message of a watch of ISOs says. They are named by the UIDs of their owners.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IsoEvent {
+    /// All that follows, up to the end, is everything there is.
+    SnapshotBegin {
+        /// Changes with each start of the driver.
+        run_id: String,
+    },
+    /// ISOs that are new or changed, and those that nobody wants any more.
+    Changes {
+        /// Their present state.
+        changed: Vec<(String, Iso)>,
+        /// The revisions with which they went.
+        removed: Vec<(String, i64)>,
+    },
+    /// What was not told since the beginning of the snapshot is not wanted.
+    SnapshotEnd,
+    /// Nothing that changes anything, or newer than this program.
+    Unknown,
 }
 
 /// How far an ISO is.

@@ -21,7 +21,7 @@ use tokio::{
 };
 
 /// Bookmarks come every 10 s; who is silent for as long as this is not there.
-const SILENCE: Duration = Duration::from_secs(30);
+pub(super) const SILENCE: Duration = Duration::from_secs(30);
 /// Changes that come together wake together.
 const TOGETHER: Duration = Duration::from_millis(100);
 
@@ -64,6 +64,7 @@ impl<D: Driver> Session<D> {
             biased;
             () = self.follow_secret(secrets, &secret.name, tell) => {}
             () = self.serve(credentials) => {}
+            () = self.follow_isos() => {}
             () = self.wake_those_concerned() => {}
             () = self.link.unused.cancelled() => {}
         }
@@ -178,6 +179,10 @@ impl<D: Driver> Session<D> {
             // One that is connected and still does not say it is not asked again.
             let known = vcenter.freshness.connected || !vcenter.instance_uuid.is_empty();
             inner.to_be_identified = !known;
+            let is_other = inner.vcenter.as_ref().map(|old| &old.name) != Some(&vcenter.name);
+            if is_other {
+                inner.isos = super::isos::Isos::default();
+            }
             old = inner.vcenter.replace(vcenter);
             HashSet::from([Concerned::Everybody])
         });

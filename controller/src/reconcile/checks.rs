@@ -4,13 +4,14 @@ use super::attempts::{Attempts, Due, Work};
 use crate::{
     driver::{Driver, Fault, IsoWanted, MachineSpec, On, Placement},
     iso::{IsoSight, Lack, sight},
+    link::{IsoTold, Link},
     wish::Wish,
 };
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// An ISO that is on its way is asked for again after this, for how far it is.
-const ON_ITS_WAY: Duration = Duration::from_secs(2);
+/// An ISO that is on its way is asked for again after this, should nobody tell how far it is.
+const ON_ITS_WAY: Duration = Duration::from_secs(30);
 
 /// What was looked up, and how long it is believed.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +29,8 @@ pub(crate) struct Checks {
 pub(crate) struct IsoCheck {
     /// What was asked for, if anything could be.
     pub(crate) asked: Option<Box<IsoWanted>>,
+    /// The driver has taken it on.
+    pub(crate) accepted: bool,
     /// What is known of it.
     pub(crate) sight: IsoSight,
     /// It is asked for anew after this.
@@ -56,6 +59,9 @@ pub(super) struct Looking<'a, D> {
     pub(super) driver: &'a D,
     pub(super) on: On<'a>,
     pub(super) wish: &'a Wish,
+    pub(super) link: &'a Link,
+    /// What is told of the ISO meanwhile.
+    pub(super) told: &'a IsoTold,
     pub(super) now: Timestamp,
 }
 
@@ -63,11 +69,12 @@ pub(super) struct Looking<'a, D> {
 pub(super) fn due(
     last: Option<&Checks>,
     wanted: &Result<IsoWanted, Lack>,
+    told: &IsoTold,
     now: Timestamp,
 ) -> Needed {
     Needed {
         names: last.is_none_or(|last| last.valid_until <= now),
-        iso: last.is_none_or(|last| last.iso.is_due(wanted, now)),
+        iso: last.is_none_or(|last| last.iso.is_due(wanted, told, now)),
     }
 }
 
@@ -105,10 +112,10 @@ impl<D: Driver> Looking<'_, D> {
             placed
         };
         let iso = if let Some(known) = iso.filter(|_| !due.iso) {
-            known
+            known.followed(self.told, after(self.now, self.wish.interval))
         } else {
             let iso = self.ask(wanted, attempts).await;
-            faults.extend(iso.sight.fault().cloned());
+            faults.extend(iso.sight.fault().filter(|_| !iso.accepted).cloned());
             iso
         };
         let checks = Checks {
@@ -131,22 +138,39 @@ impl<D: Driver> Looking<'_, D> {
 
     /// Asks for the ISO.
     async fn ask(&self, wanted: Result<IsoWanted, Lack>, attempts: &mut Attempts) -> IsoCheck {
-        let (asked, sight) = match wanted {
-            Ok(wanted) => {
-                let owner = &self.wish.owner;
-                let answer = self.driver.ensure_iso(self.on, owner, &wanted).await;
-                let sight = sight(&wanted, answer);
-                (Some(Box::new(wanted)), sight)
+        let wanted = match wanted {
+            Ok(wanted) => wanted,
+            Err(lack) => {
+                attempts.succeeded(Work::Iso);
+                return IsoCheck {
+                    asked: None,
+                    accepted: false,
+                    sight: IsoSight::Lacking(lack),
+                    valid_until: after(self.now, self.wish.interval),
+                };
             }
-            Err(lack) => (None, IsoSight::Lacking(lack)),
         };
-        let regular = self.believed(Work::Iso, sight.fault(), attempts);
+        let owner = &self.wish.owner;
+        let answer = self.driver.ensure_iso(self.on, owner, &wanted).await;
+        let accepted = answer.is_ok();
+        let sight = match answer {
+            Ok(iso) => {
+                if wanted.is_fetched() {
+                    self.link.learn_iso(&owner.uid, iso.clone());
+                }
+                sight(&wanted, iso)
+            }
+            Err(fault) => IsoSight::Failed(fault),
+        };
         let valid_until = match sight {
             IsoSight::Coming { .. } => after(self.now, ON_ITS_WAY),
-            IsoSight::Ready { .. } | IsoSight::Lacking(_) | IsoSight::Failed(_) => regular,
+            IsoSight::Ready { .. } | IsoSight::Lacking(_) | IsoSight::Failed(_) => {
+                self.believed(Work::Iso, sight.fault(), attempts)
+            }
         };
         IsoCheck {
-            asked,
+            asked: Some(Box::new(wanted)),
+            accepted,
             sight,
             valid_until,
         }
@@ -198,13 +222,38 @@ impl Checks {
 // === impl IsoCheck ===
 
 impl IsoCheck {
-    /// Whether it is to be asked for now: the time has come, or something else is wanted.
-    pub(super) fn is_due(&self, wanted: &Result<IsoWanted, Lack>, now: Timestamp) -> bool {
+    /// Whether it is to be asked for now: something else is wanted, the time has come, or the driver has
+    /// forgotten it.
+    fn is_due(&self, wanted: &Result<IsoWanted, Lack>, told: &IsoTold, now: Timestamp) -> bool {
         let same = match (wanted, &self.asked, &self.sight) {
             (Ok(wanted), Some(asked), _) => wanted == &**asked,
             (Err(lack), None, IsoSight::Lacking(said)) => lack == said,
             (Ok(_) | Err(_), ..) => false,
         };
-        !same || self.valid_until <= now
+        let late = if self.is_followed(told) {
+            told.iso.is_none()
+        } else {
+            self.valid_until <= now
+        };
+        !same || late
+    }
+
+    /// Whether each change of it is told.
+    fn is_followed(&self, told: &IsoTold) -> bool {
+        let fetched = self.asked.as_ref().is_some_and(|it| it.is_fetched());
+        told.live && self.accepted && fetched
+    }
+
+    /// The same with what is told of it since. What nobody tells of is asked for anew at a regular time.
+    fn followed(mut self, told: &IsoTold, regular: Timestamp) -> Self {
+        if !self.is_followed(told) {
+            self.valid_until = self.valid_until.min(regular);
+            return self;
+        }
+        self.valid_until = Timestamp::MAX;
+        if let (Some(asked), Some(iso)) = (&self.asked, &told.iso) {
+            self.sight = sight(asked, iso.clone());
+        }
+        self
     }
 }

@@ -2,9 +2,10 @@
 
 use super::requests::caller;
 use crate::driver::{
-    Fault, Iso, IsoSource, IsoStand, IsoStep, IsoWanted, On, Owner, Progress, Proxy, UrlSource,
+    Fault, Iso, IsoEvent, IsoSource, IsoStand, IsoStep, IsoWanted, On, Owner, Progress, Proxy,
+    UrlSource,
 };
-use contract::v1::{self as pb, delete_iso_request, iso_source};
+use contract::v1::{self as pb, delete_iso_request, iso_source, watch_isos_response};
 
 /// Asks for an ISO.
 pub(in crate::driver) fn iso(on: On<'_>, owner: &Owner, iso: &IsoWanted) -> pb::EnsureIsoRequest {
@@ -84,44 +85,69 @@ impl From<Proxy> for pb::HttpProxy {
     }
 }
 
-impl TryFrom<pb::Iso> for Iso {
-    type Error = Fault;
-
-    fn try_from(mut iso: pb::Iso) -> Result<Self, Fault> {
+impl From<pb::Iso> for Iso {
+    fn from(mut iso: pb::Iso) -> Self {
         let source = std::mem::take(&mut iso.source);
         let source_revision = std::mem::take(&mut iso.source_revision);
-        Ok(Self {
+        Self {
             source,
             source_revision,
-            stand: stand(iso)?,
-        })
+            revision: iso.revision,
+            stand: stand(iso),
+        }
     }
 }
 
+impl From<pb::WatchIsosResponse> for IsoEvent {
+    fn from(message: pb::WatchIsosResponse) -> Self {
+        use watch_isos_response::Event as E;
+        match message.event {
+            Some(E::SnapshotBegin(begin)) => Self::SnapshotBegin {
+                run_id: begin.run_id,
+            },
+            Some(E::Changes(pb::IsoChanges { changed, removed })) => {
+                let present = |iso: pb::Iso| Some((owner(iso.key.as_ref())?, iso.into()));
+                let gone = |it: pb::IsoTombstone| Some((owner(it.key.as_ref())?, it.revision));
+                Self::Changes {
+                    changed: changed.into_iter().filter_map(present).collect(),
+                    removed: removed.into_iter().filter_map(gone).collect(),
+                }
+            }
+            Some(E::SnapshotEnd(_)) => Self::SnapshotEnd,
+            Some(E::Bookmark(_)) | None => Self::Unknown,
+        }
+    }
+}
+
+/// The UID of the owner of an ISO. One that is told apart by an id is none that was asked for here.
+fn owner(key: Option<&pb::IsoKey>) -> Option<String> {
+    let key = key.filter(|key| key.id.is_empty())?;
+    Some(key.owner_uid.clone())
+}
+
 /// How far an ISO is. It is asked for on one datastore, so that it has one file.
-fn stand(iso: pb::Iso) -> Result<IsoStand, Fault> {
+fn stand(iso: pb::Iso) -> IsoStand {
     use pb::IsoState as S;
     let state = iso.state();
     let size = iso.size_bytes;
     let file = iso.files.into_iter().next().unwrap_or_default();
     let coming = |step| {
-        Ok(IsoStand::Coming(Progress {
+        IsoStand::Coming(Progress {
             step,
             transferred: file.transferred_bytes,
             size,
-        }))
+        })
     };
+    let lacks = |what| IsoStand::Failed(Fault::bad_reply(what));
     match state {
-        S::Ready if file.path.is_empty() => Err(Fault::bad_reply("the path of the ISO")),
-        S::Ready => Ok(IsoStand::Ready(file.path)),
+        S::Ready if file.path.is_empty() => lacks("the path of the ISO"),
+        S::Ready => IsoStand::Ready(file.path),
         S::Pending => coming(IsoStep::Waiting),
         S::Transferring => coming(IsoStep::Transferring),
         S::Verifying => coming(IsoStep::Verifying),
         S::Failed | S::Unknown | S::Deleting | S::Gone | S::Unspecified => {
             let fault = iso.fault.or(file.fault).map(Into::into);
-            fault
-                .map(IsoStand::Failed)
-                .ok_or(Fault::bad_reply("the state of the ISO"))
+            fault.map_or_else(|| lacks("the state of the ISO"), IsoStand::Failed)
         }
     }
 }
@@ -149,13 +175,10 @@ mod tests {
     }
 
     fn word(iso: pb::Iso) -> String {
-        let stand = Iso::try_from(iso).map(|iso| iso.stand);
-        match stand {
-            Ok(IsoStand::Ready(path)) => path,
-            Ok(IsoStand::Coming(progress)) => {
-                format!("{:?} {:?}", progress.step, progress.percent())
-            }
-            Ok(IsoStand::Failed(fault)) | Err(fault) => fault.word.into(),
+        match Iso::from(iso).stand {
+            IsoStand::Ready(path) => path,
+            IsoStand::Coming(progress) => format!("{:?} {:?}", progress.step, progress.percent()),
+            IsoStand::Failed(fault) => fault.word.into(),
         }
     }
 
@@ -183,6 +206,37 @@ mod tests {
         ] {
             assert_eq!(word(iso.clone()), expected, "{iso:?}");
         }
+    }
+
+    #[test]
+    fn changes_are_told_by_owner_and_only_of_what_was_asked_for_here() {
+        let key = |uid: &str, id: &str| pb::IsoKey {
+            hub_id: "hub".into(),
+            owner_uid: uid.into(),
+            id: id.into(),
+        };
+        let of = |key: pb::IsoKey| pb::Iso {
+            key: Some(key),
+            revision: 7,
+            ..told(pb::IsoState::Ready, None, None)
+        };
+        let gone = |key: pb::IsoKey| pb::IsoTombstone {
+            key: Some(key),
+            revision: 8,
+        };
+        let changes = pb::IsoChanges {
+            changed: vec![of(key("a", "")), of(key("a", "by hand"))],
+            removed: vec![gone(key("b", "")), gone(key("b", "by hand"))],
+        };
+        let event = IsoEvent::from(pb::WatchIsosResponse {
+            event: Some(watch_isos_response::Event::Changes(changes)),
+            token: "t".into(),
+        });
+        let expected = IsoEvent::Changes {
+            changed: vec![("a".into(), of(key("a", "")).into())],
+            removed: vec![("b".into(), 8)],
+        };
+        assert_eq!(event, expected);
     }
 
     #[test]

@@ -108,7 +108,8 @@ async fn an_iso_on_its_way_is_followed_without_looking_names_up() {
     let calls = hub.driver.calls();
     let count = |call: &str| calls.iter().filter(|it| *it == call).count();
     assert_eq!(count("check"), 1);
-    assert!((8..=12).contains(&count("iso")), "{}", count("iso"));
+    assert_eq!(count("iso"), 1);
+    assert_eq!(count("watch ISOs"), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -250,6 +251,39 @@ async fn a_driver_that_was_started_anew_is_asked_again() {
     hub.until("ready again", has("Ready", "True", "AllReady"))
         .await;
     assert!(hub.driver.isos().len() > asked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_iso_that_somebody_withdrew_is_asked_for_again() {
+    let mut hub = by_url();
+    hub.until("two machines", counts(2, 2, 2)).await;
+    let asked = hub.driver.isos().len();
+    hub.driver.withdraw("owner");
+    hub.pass(Duration::from_secs(2)).await;
+    assert_eq!(hub.driver.isos().len(), asked + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_content_that_changes_behind_its_url_is_followed_without_being_asked_for() {
+    let mut hub = by_url();
+    hub.until("ready", has("ISOReady", "True", "ISOReady"))
+        .await;
+    let asked = hub.driver.isos().len();
+    hub.driver.transfers(Some(at(5)));
+    hub.until("another", says("ISOReady", "5 %")).await;
+    let other = IsoStand::Ready("[ds] hcp-iso/agent-other.iso".into());
+    hub.driver.transfers(Some(other));
+    hub.until("whole", says("ISOReady", "agent-other.iso, from"))
+        .await;
+    assert_eq!(hub.driver.isos().len(), asked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_watches_isos_where_none_is_fetched() {
+    let mut hub = Hub::new(&json!({"replicas": 1}));
+    hub.until("one machine", counts(1, 1, 1)).await;
+    hub.pass(SHORT).await;
+    assert!(!hub.driver.calls().contains(&"watch ISOs".to_owned()));
 }
 
 #[tokio::test(start_paused = true)]
