@@ -5,14 +5,17 @@ use contract::v1::{Fault, Reason};
 use reqwest::{
     StatusCode,
     header::{
-        CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, IF_RANGE,
-        LAST_MODIFIED, LOCATION, RANGE, RETRY_AFTER,
+        CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, DATE, ETAG, HeaderMap, HeaderName,
+        IF_RANGE, LAST_MODIFIED, LOCATION, RANGE, RETRY_AFTER,
     },
 };
 use std::time::Duration;
 
 /// Longest wait that a source may ask for.
 const MAX_RETRY_AFTER: Duration = Duration::from_mins(10);
+/// Younger than this, a content is said to be of the moment that it was asked for; the times of HTTP have no
+/// fractions of a second.
+const AS_OF_NOW: Duration = Duration::from_secs(2);
 
 /// Where an answer sends on, if it does.
 pub(super) fn redirect(status: StatusCode, headers: &HeaderMap) -> Option<&str> {
@@ -72,8 +75,19 @@ pub(super) fn content(
             unusable("does not say how large the content is: it must send `Content-Length`")
         })?,
         etag: text(headers, &ETAG).map(str::to_owned),
-        last_modified: text(headers, &LAST_MODIFIED).map(str::to_owned),
+        last_modified: last_modified(headers).map(str::to_owned),
     })
+}
+
+/// When the content changed, if the source knows: some make it anew for each answer and say so of each.
+fn last_modified(headers: &HeaderMap) -> Option<&str> {
+    let said = text(headers, &LAST_MODIFIED)?;
+    let time = |text: &str| httpdate::parse_http_date(text).ok();
+    let (Some(changed), Some(answered)) = (time(said), text(headers, &DATE).and_then(time)) else {
+        return Some(said);
+    };
+    let age = answered.duration_since(changed);
+    age.is_ok_and(|age| age >= AS_OF_NOW).then_some(said)
 }
 
 /// Asks for the content from a byte on, and only if it is still the known one.
@@ -260,6 +274,26 @@ mod tests {
             );
             let expected = length.is_none().then_some(Reason::IsoSourceUnreachable);
             assert_eq!(reason, expected, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_is_always_that_of_the_answer_tells_no_content_from_another() {
+        const AT_NOON: &str = "Fri, 20 Nov 2026 12:00:00 GMT";
+        for (date, is_told) in [
+            (AT_NOON, false),
+            ("Fri, 20 Nov 2026 12:00:01 GMT", false),
+            ("Fri, 20 Nov 2026 11:59:00 GMT", false),
+            ("Fri, 20 Nov 2026 12:00:02 GMT", true),
+            ("none", true),
+        ] {
+            let answer = headers(&[
+                ("content-length", "10"),
+                ("last-modified", AT_NOON),
+                ("date", date),
+            ]);
+            let content = content(status(200), &answer, HOST).expect("a content");
+            assert_eq!(content.last_modified.is_some(), is_told, "{date}");
         }
     }
 
