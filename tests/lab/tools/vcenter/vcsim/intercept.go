@@ -44,6 +44,11 @@ func (i interceptor) handle(ctx *simulator.Context, method *simulator.Method) (m
 		if body, ok := method.Body.(*types.ReconfigVM_Task); ok && fault == nil {
 			stand.fault = ofReconfigure(object, body)
 		}
+	case *simulator.SearchIndex:
+		if method.Name == "FindChild" {
+			put(ctx, &patientIndex{standIn: stand, index: object})
+			return nil, nil
+		}
 	case *simulator.Datacenter:
 		if fault == nil && method.Name == powerOnMulti {
 			put(ctx, &strictDatacenter{standIn: stand, datacenter: object})
