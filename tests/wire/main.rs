@@ -12,6 +12,7 @@ mod agents;
 mod callers;
 mod catalogue;
 mod crashes;
+mod datastores;
 mod demand;
 mod faults;
 mod handover;

@@ -22,7 +22,8 @@ pub struct Journal(pub Vec<Change>);
 const TASKS_THAT_READ: [&str; 2] = ["SearchDatastore_Task", "SearchDatastoreSubFolders_Task"];
 
 /// How the other methods begin that change something: of SOAP, of HTTP, of gRPC.
-const CHANGING: [&str; 8] = [
+const CHANGING: [&str; 9] = [
+    "CreateDirectory",
     "CreateFolder",
     "MakeDirectory",
     "HTTP PUT",

@@ -2,6 +2,8 @@
 //! the SOAP calls.
 
 mod pace;
+#[cfg(test)]
+mod tests;
 
 use super::{Client, body, not_soap};
 use crate::soap::{Error, VimFault, error::Cause, xml::Limits};

@@ -44,6 +44,12 @@ func (i interceptor) handle(ctx *simulator.Context, method *simulator.Method) (m
 		if body, ok := method.Body.(*types.ReconfigVM_Task); ok && fault == nil {
 			stand.fault = ofReconfigure(object, body)
 		}
+	case *simulator.FileManager:
+		if body, ok := method.Body.(*types.MakeDirectory); ok {
+			if refused := ofMakeDirectory(ctx.Map, body); refused != nil {
+				return nil, refused
+			}
+		}
 	case *simulator.SearchIndex:
 		if method.Name == "FindChild" {
 			put(ctx, &patientIndex{standIn: stand, index: object})

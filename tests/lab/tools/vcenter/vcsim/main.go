@@ -100,6 +100,9 @@ func create(options *options) (*simulator.Service, error) {
 	service.TLS = options.tls
 	setSessionTimeout(service, options.sessionTimeout)
 	measure(service.Context.Map)
+	if options.vsan {
+		makeVSAN(service.Context.Map)
+	}
 	if options.drs {
 		return service, nil
 	}

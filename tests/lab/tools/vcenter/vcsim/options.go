@@ -25,6 +25,7 @@ type options struct {
 	apiVersion     string
 	sessionTimeout time.Duration
 	drs            bool
+	vsan           bool
 	strictness     strictness
 }
 
@@ -43,6 +44,7 @@ func parseOptions(arguments []string) (*options, error) {
 	flags.StringVar(&o.apiVersion, "api-version", "8.0.3.0", "the API `version` that it says it has")
 	flags.DurationVar(&o.sessionTimeout, "session-timeout", 0, "end sessions that were idle for this `duration`; 0: never")
 	flags.BoolVar(&o.drs, "drs", true, "clusters place VMs by themselves")
+	flags.BoolVar(&o.vsan, "vsan", false, "datastores are vSAN: folders at their top are objects of the storage")
 	flags.StringVar(&duplicate, "duplicate-name", "task", "refuse a VM's name that its folder has: in the `task`, at the call, or never (allow)")
 	flags.StringVar(&iso, "missing-iso", "create", "refuse an ISO that is not there: at `create`, at power-on, or never (allow)")
 	flags.IntVar(&model.Datacenter, "dc", model.Datacenter, "`number` of datacenters")

@@ -38,15 +38,31 @@ impl Pace {
     }
 
     /// The content, noted as it goes by. It ends with an error where it is not what was announced.
+    ///
+    /// The last of it is held back until the content has ended: with all that was announced the file
+    /// would be whole, and nobody would ask whether there is more, or whether it ended well.
     pub(super) fn follow(
         self: Arc<Self>,
-        mut content: Content,
+        content: Content,
     ) -> impl Stream<Item = Result<Bytes, Cause>> + Send + 'static {
+        let (mut content, mut last) = (content.fuse(), None);
         stream::poll_fn(move |context| {
-            self.inside().handed = None;
-            let next = ready!(content.poll_next_unpin(context));
-            Poll::Ready(self.note(next).transpose())
+            loop {
+                self.inside().handed = None;
+                let next = ready!(content.poll_next_unpin(context));
+                match self.note(next) {
+                    Err(cause) => return Poll::Ready(Some(Err(cause))),
+                    Ok(None) => return Poll::Ready(last.take().map(Ok)),
+                    Ok(Some(piece)) if piece.is_empty() => {}
+                    Ok(Some(piece)) if self.is_all() => last = Some(piece),
+                    Ok(Some(piece)) => return Poll::Ready(Some(Ok(piece))),
+                }
+            }
         })
+    }
+
+    fn is_all(&self) -> bool {
+        self.inside().sent == self.length
     }
 
     fn note(&self, next: Option<Result<Bytes, Cause>>) -> Result<Option<Bytes>, Cause> {
