@@ -336,4 +336,19 @@ mod tests {
             "{error}"
         );
     }
+
+    #[test]
+    fn the_example_of_the_readme_is_taken_as_it_stands() {
+        let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+        let readme = std::fs::read_to_string(readme).unwrap();
+        let blocks = readme.split("```toml\n").skip(1);
+        let mut blocks = blocks.filter_map(|block| block.split("\n```").next());
+        let example = blocks.find(|block| block.contains("[[allowed_clients]]"));
+        let config = parsed(example.expect("an example")).expect("it is taken");
+        assert_eq!(
+            (config.vcenters.len(), config.allowed_clients.len()),
+            (1, 2)
+        );
+        assert_eq!(config.iso.sources.allowed.len(), 3);
+    }
 }

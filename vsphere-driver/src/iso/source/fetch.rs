@@ -120,6 +120,8 @@ impl Fetcher {
         }
         if status.is_success()
             && let Ok(content) = answer::content(status, headers, &asked.host)
+            // Some say so of every content when they are asked by HEAD.
+            && content.length > 0
         {
             return self.within_bounds(content);
         }

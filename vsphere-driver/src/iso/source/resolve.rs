@@ -12,9 +12,14 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt, io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
+use tokio::time::timeout;
 
+/// How long the name of a vCenter is looked up, before it is taken for what it was: a source must not wait
+/// for a name that has nothing to do with it.
+const VCENTER_LOOKUP: Duration = Duration::from_secs(3);
 /// Any port: none is spoken to.
 const ANY_PORT: u16 = 9;
 
@@ -121,19 +126,19 @@ impl Resolver {
                 Host::Address(address) => return BTreeSet::from([address]),
                 Host::Name(name) => name,
             };
-            match self.network.addresses(&name).await {
-                Ok(found) => {
+            match timeout(VCENTER_LOOKUP, self.network.addresses(&name)).await {
+                Ok(Ok(found)) => {
                     let found: BTreeSet<_> = found.into_iter().map(carried).collect();
                     self.lock().insert(name, found.clone());
                     found
                 }
-                Err(_) => self.lock().get(&name).cloned().unwrap_or_default(),
+                Ok(Err(_)) | Err(_) => self.lock().get(&name).cloned().unwrap_or_default(),
             }
         });
         join_all(found).await.into_iter().flatten().collect()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, BTreeSet<IpAddr>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, BTreeSet<IpAddr>>> {
         self.vcenters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -66,6 +66,21 @@ async fn a_source_that_takes_no_head_is_asked_for_one_byte() {
 }
 
 #[tokio::test]
+async fn a_source_whose_head_knows_no_size_is_asked_for_one_byte() {
+    for size in ["Content-Length: 0", "Transfer-Encoding: chunked"] {
+        let fetcher = fetcher();
+        let part = ["Content-Range: bytes 0-0/10", "Content-Length: 1"];
+        let answers = vec![
+            Answer::http("200 OK", &[size], ""),
+            Answer::http("206 Partial Content", &part, "x"),
+        ];
+        let (_server, source) = one(&fetcher, answers).await;
+        let content = fetcher.ask(&source).await.expect(size);
+        assert_eq!(content.length, 10);
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_has_its_reason_and_nothing_of_the_body() {
     for (status, reason) in [
         ("401 Unauthorized", Reason::IsoSourceExpired),
