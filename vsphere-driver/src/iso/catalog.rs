@@ -84,10 +84,9 @@ pub async fn commit(
     }
     let record = Record::new(size_bytes, sha256, clock::now(), origin);
     write_record(place, &file, &record, op).await?;
-    if let Err(fault) = place.rename(op, part, &file).await {
-        remove(place, &name::record(&file), op).await;
-        return Err(fault);
-    }
+    // Where this fails, the record stays: the file may get its name all the same, and would be taken
+    // for that of somebody else without it. If it does not, the next look removes the record.
+    place.rename(op, part, &file).await?;
     let stored = stored(place, &file, &record, false);
     vcenter.write(|state| {
         let folder = state.isos.folders.entry(place.datastore().clone());

@@ -20,7 +20,7 @@ const SECONDS: [f64; 12] = [
 ];
 
 /// The result of a call that was answered.
-const OK: &str = "ok";
+pub(super) const OK: &str = "ok";
 /// The result of a call that nobody waited for any more: its outcome is not known.
 const GIVEN_UP: &str = "given_up";
 /// The method whose results are counted apart.
@@ -187,8 +187,13 @@ impl Drop for ServerMetrics {
 // === impl Call ===
 
 impl Call<'_> {
-    pub(super) fn end<T>(mut self, outcome: &Result<T, Error>) {
-        self.result = outcome.as_ref().map_or_else(word, |_| OK);
+    pub(super) fn end<T>(self, outcome: &Result<T, Error>) {
+        self.end_with(outcome.as_ref().map_or_else(word, |_| OK));
+    }
+
+    /// With this result, one of few words.
+    pub(super) fn end_with(mut self, result: &'static str) {
+        self.result = result;
     }
 }
 
@@ -200,7 +205,7 @@ impl Drop for Call<'_> {
 }
 
 /// One of a bounded list of words, whatever a server says.
-fn word(error: &Error) -> &'static str {
+pub(super) fn word(error: &Error) -> &'static str {
     match error {
         Error::Fault(fault) => fault.known_type().unwrap_or("other_fault"),
         Error::Unreachable { .. } => "unreachable",

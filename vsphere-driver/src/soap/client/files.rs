@@ -6,10 +6,10 @@ mod pace;
 mod tests;
 
 use super::{Client, body, not_soap};
-use crate::soap::{Error, VimFault, error::Cause, xml::Limits};
+use crate::soap::{Error, VimFault, counts, error::Cause, xml::Limits};
 use bytes::Bytes;
 use futures::{StreamExt as _, stream::BoxStream};
-use pace::Pace;
+use pace::{Pace, Sending};
 use reqwest::{
     Body, Response, StatusCode, Url,
     header::{CONTENT_LENGTH, CONTENT_TYPE},
@@ -95,11 +95,28 @@ impl Client {
         length: u64,
         content: Content,
     ) -> Result<(), WriteError> {
-        let pace = Arc::new(Pace::new(length));
-        // The connection may outlive the answer, or this call, and would go on to take content.
+        let counted = self.connection.metrics.begin(WRITE);
+        let written = self.put(file, length, content).await;
+        counted.end_with(
+            written
+                .as_ref()
+                .map_or_else(WriteError::word, |()| counts::OK),
+        );
+        written
+    }
+
+    async fn put(
+        &self,
+        file: &RemoteFile,
+        length: u64,
+        content: Content,
+    ) -> Result<(), WriteError> {
+        let pace = Arc::new(Pace::new(length, content));
+        let _sending = Sending(Arc::clone(&pace));
+        // Wakes the connection, which may be waiting for content, to end there.
         let ended = CancellationToken::new();
         let _ends = ended.clone().drop_guard();
-        let followed = Arc::clone(&pace).follow(content);
+        let followed = Arc::clone(&pace).follow();
         let put = self
             .http()
             .put(self.url_of(file))
@@ -133,11 +150,16 @@ impl Client {
         file: &RemoteFile,
         at_most: usize,
     ) -> Result<Option<Vec<u8>>, Error> {
+        let counted = self.connection.metrics.begin(READ);
+        let read = self.get(file, at_most).await;
+        counted.end(&read);
+        read
+    }
+
+    async fn get(&self, file: &RemoteFile, at_most: usize) -> Result<Option<Vec<u8>>, Error> {
         let get = self.http().get(self.url_of(file)).timeout(self.timeout);
-        let response = get
-            .send()
-            .await
-            .map_err(|error| self.not_answered(READ, error.without_url()))?;
+        let sent = get.send().await;
+        let response = sent.map_err(|error| self.not_answered(READ, error.without_url()))?;
         let status = response.status();
         if status == StatusCode::NOT_FOUND {
             return Ok(None);
@@ -190,6 +212,19 @@ fn accepted(method: &'static str, response: &Response) -> Result<(), Error> {
         retry_after: None,
     };
     Err(not_soap(method, status, response.headers()).unwrap_or(busy))
+}
+
+// === impl WriteError ===
+
+impl WriteError {
+    /// One of few words, for metrics.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Call(error) => counts::word(error),
+            Self::Content(_) | Self::Length { .. } => "content",
+            Self::Stalled { .. } => "stalled",
+        }
+    }
 }
 
 // === impl RemoteFile ===

@@ -7,16 +7,20 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt as _, stream};
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Poll, ready},
+    task::{Context, Poll, ready},
 };
 use tokio::time::{Instant, sleep_until};
 
-/// What is known of a content on its way.
-#[derive(Debug)]
+/// A content on its way, and what is known of it.
 pub(super) struct Pace {
     length: u64,
+    content: Mutex<Option<Content>>,
     inside: Mutex<Inside>,
 }
+
+/// Gives a content up when nobody waits for it to be written any more. The connection may outlive that,
+/// and hold on to what it was handed.
+pub(super) struct Sending(pub(super) Arc<Pace>);
 
 #[derive(Debug, Default)]
 struct Inside {
@@ -29,10 +33,11 @@ struct Inside {
 // === impl Pace ===
 
 impl Pace {
-    /// Of a content of this length, of which nothing was asked yet.
-    pub(super) fn new(length: u64) -> Self {
+    /// A content of this length, of which nothing was asked yet.
+    pub(super) fn new(length: u64, content: Content) -> Self {
         Self {
             length,
+            content: Mutex::new(Some(content)),
             inside: Mutex::default(),
         }
     }
@@ -43,13 +48,11 @@ impl Pace {
     /// would be whole, and nobody would ask whether there is more, or whether it ended well.
     pub(super) fn follow(
         self: Arc<Self>,
-        content: Content,
     ) -> impl Stream<Item = Result<Bytes, Cause>> + Send + 'static {
-        let (mut content, mut last) = (content.fuse(), None);
+        let mut last = None;
         stream::poll_fn(move |context| {
             loop {
-                self.inside().handed = None;
-                let next = ready!(content.poll_next_unpin(context));
+                let next = ready!(self.next(context));
                 match self.note(next) {
                     Err(cause) => return Poll::Ready(Some(Err(cause))),
                     Ok(None) => return Poll::Ready(last.take().map(Ok)),
@@ -59,6 +62,20 @@ impl Pace {
                 }
             }
         })
+    }
+
+    /// What comes next. Nothing after the end, or after the content was given up.
+    fn next(&self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cause>>> {
+        self.inside().handed = None;
+        let mut content = self.content();
+        let next = match &mut *content {
+            Some(content) => ready!(content.poll_next_unpin(context)),
+            None => None,
+        };
+        if next.is_none() {
+            *content = None;
+        }
+        Poll::Ready(next)
     }
 
     fn is_all(&self) -> bool {
@@ -109,7 +126,19 @@ impl Pace {
         }
     }
 
+    fn content(&self) -> MutexGuard<'_, Option<Content>> {
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn inside(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Sending ===
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        *self.0.content() = None;
     }
 }

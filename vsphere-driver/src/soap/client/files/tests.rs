@@ -22,6 +22,8 @@ enum Service {
     Answers(&'static str),
     /// Answers at once, and reads on.
     AnswersEarly(&'static str),
+    /// Answers at once, and neither reads on nor closes the connection.
+    AnswersAndSleeps(&'static str),
     /// Answers at once, and closes the connection over what is still coming.
     Refuses(&'static str),
     /// Closes the connection in the middle.
@@ -78,6 +80,10 @@ async fn serve(stream: &mut Stream, service: Service) -> Seen {
         Service::AnswersEarly(status) => {
             let _ = stream.write_all(reply(status).as_bytes()).await;
             read = drain(stream, &head).await;
+        }
+        Service::AnswersAndSleeps(status) => {
+            let _ = stream.write_all(reply(status).as_bytes()).await;
+            std::future::pending().await
         }
         Service::Refuses(status) => {
             let _ = stream.write_all(reply(status).as_bytes()).await;
@@ -270,4 +276,26 @@ async fn a_content_that_ends_badly_never_makes_a_whole_file() {
     assert!(matches!(error, Err(WriteError::Content(_))), "{error:?}");
     drop(client);
     assert!(seen.await.unwrap().1 < LENGTH);
+}
+
+#[tokio::test]
+async fn content_is_given_up_with_the_file_whatever_the_connection_does() {
+    for service in [
+        Service::AnswersAndSleeps("507 X"),
+        Service::AnswersEarly("507 X"),
+        Service::Sleeps,
+    ] {
+        let (client, _seen) = connect(service).await;
+        let (sender, receiver) = tokio::sync::mpsc::channel(1);
+        let chunks = stream::unfold(receiver, |mut receiver| async {
+            Some((receiver.recv().await?, receiver))
+        });
+        let sending = tokio::spawn(async move {
+            while sender.send(Ok(Bytes::from(vec![7; CHUNK]))).await.is_ok() {}
+        });
+        let error = client.write_file(&file(), LENGTH, chunks.boxed()).await;
+        assert!(error.is_err(), "{service:?}");
+        // Else whoever has the content would wait for ever.
+        sending.await.unwrap();
+    }
 }
