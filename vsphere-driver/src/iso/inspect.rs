@@ -31,6 +31,11 @@ impl Inspector {
         self.seen
     }
 
+    /// Whether all of it was seen.
+    pub fn is_whole(&self) -> bool {
+        self.seen == self.length
+    }
+
     /// The next bytes. A fault as soon as they show that the content is no ISO.
     pub fn see(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         for (at, wanted) in (MAGIC_AT..).zip(MAGIC) {

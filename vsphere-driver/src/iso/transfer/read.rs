@@ -8,7 +8,7 @@ use crate::iso::{
 };
 use bytes::Bytes;
 use contract::v1::{Fault, Reason};
-use futures::StreamExt as _;
+use futures::{StreamExt as _, stream::BoxStream};
 use tokio::{sync::mpsc, time::sleep};
 
 /// Attempts in a row that bring no byte, before the transfer fails: about a minute.
@@ -16,6 +16,9 @@ const ATTEMPTS: u32 = 6;
 
 /// Where the bytes go.
 pub(super) type Out = mpsc::Sender<Result<Bytes, Fault>>;
+
+/// What comes from a source.
+type Chunks = BoxStream<'static, Result<Bytes, Fault>>;
 
 /// Why a source was not read to its end.
 #[derive(Debug)]
@@ -84,17 +87,28 @@ async fn read_on(
         source,
         content,
     } = origin;
-    if inspector.seen() == content.length {
+    if inspector.is_whole() {
         return Ok(());
     }
     let opened = fetcher.open(source, inspector.seen(), Some(content));
-    let mut chunks = tokio::select! {
+    let chunks = tokio::select! {
         () = out.closed() => return Err(Broken::Destination),
         opened = opened => opened.map_err(Broken::from)?.chunks,
     };
+    pass_on(chunks, inspector, out, seen).await
+}
+
+/// Passes on what comes, to its end.
+async fn pass_on(
+    mut chunks: Chunks,
+    inspector: &mut Inspector,
+    out: &Out,
+    seen: &(dyn Fn(u64) + Sync),
+) -> Result<(), Broken> {
     loop {
         let chunk = tokio::select! {
-            () = out.closed() => return Err(Broken::Destination),
+            // Who has taken the whole waits for no end.
+            () = out.closed(), if !inspector.is_whole() => return Err(Broken::Destination),
             chunk = chunks.next() => chunk,
         };
         let Some(chunk) = chunk else {
@@ -120,5 +134,47 @@ fn is_passing(fault: &Fault) -> bool {
 impl From<Fault> for Broken {
     fn from(fault: Fault) -> Self {
         Self::Source(Box::new(fault))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::stream;
+
+    /// A source that sends all at once and ends only when this is told.
+    fn source(content: &'static [u8]) -> (Chunks, mpsc::Sender<()>) {
+        let (tell, mut told) = mpsc::channel(1);
+        let end = stream::once(async move { told.recv().await }).filter_map(async |_| None);
+        let all = stream::iter([Ok(Bytes::from_static(content))]);
+        (all.chain(end).boxed(), tell)
+    }
+
+    #[tokio::test]
+    async fn who_took_the_whole_need_not_wait_for_its_end() {
+        let (chunks, end) = source(b"whole");
+        let mut inspector = Inspector::new(5);
+        let (out, mut taken) = mpsc::channel(1);
+        let passing = pass_on(chunks, &mut inspector, &out, &|_| {});
+        let (passed, ()) = tokio::join!(passing, async move {
+            assert!(taken.recv().await.is_some());
+            drop(taken);
+            // The other side has the time to see it.
+            tokio::task::yield_now().await;
+            drop(end);
+        });
+        assert!(passed.is_ok(), "{passed:?}");
+    }
+
+    #[tokio::test]
+    async fn who_takes_less_than_the_whole_ends_the_reading() {
+        let (chunks, _end) = source(b"half");
+        let mut inspector = Inspector::new(8);
+        let (out, mut taken) = mpsc::channel(1);
+        let passing = pass_on(chunks, &mut inspector, &out, &|_| {});
+        let (passed, ()) = tokio::join!(passing, async move {
+            assert!(taken.recv().await.is_some());
+        });
+        assert!(matches!(passed, Err(Broken::Destination)), "{passed:?}");
     }
 }
