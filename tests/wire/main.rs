@@ -19,6 +19,7 @@ mod handover;
 mod healing;
 mod hostile;
 mod hub;
+mod isos;
 mod leadership;
 mod leaving;
 mod load;

@@ -37,6 +37,16 @@ impl InfraEnv {
         })
     }
 
+    /// A template that takes its ISO from it.
+    pub fn followed_by(&self, lab: &Lab, mut template: Value) -> Result<Value> {
+        template["spec"]["agentISO"] = json!({
+            "type": "infraEnv",
+            "infraEnv": {"name": self.name, "namespace": self.namespace},
+            "caBundle": lab.images().authority()?,
+        });
+        Ok(template)
+    }
+
     /// Its image was made, or made anew after an edit: from now on it is this one.
     pub async fn image_created(&self, lab: &Lab, image: &Image) -> Result<()> {
         let status = json!({

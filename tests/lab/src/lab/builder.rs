@@ -26,6 +26,7 @@ pub struct Builder {
     controller_arguments: Vec<String>,
     driver_arguments: Vec<String>,
     hubs: Vec<String>,
+    isos: String,
     profile: Profile,
     log: String,
     folder: Option<PathBuf>,
@@ -48,6 +49,7 @@ impl Default for Builder {
             controller_arguments: Vec::new(),
             driver_arguments: Vec::new(),
             hubs: vec!["manual".to_owned()],
+            isos: String::new(),
             profile: Profile::Debug,
             log: "info".to_owned(),
             folder: None,
@@ -146,6 +148,14 @@ impl Builder {
         self.driver_arguments
             .extend(arguments.into_iter().map(Into::into));
         self
+    }
+
+    /// Further lines of the driver's configuration of ISOs, TOML: `grace = "1s"`.
+    pub fn isos(self, lines: &str) -> Self {
+        Self {
+            isos: lines.to_owned(),
+            ..self
+        }
     }
 
     /// Hub ids that a person may act for, beside `manual` and the lab's own.

@@ -138,8 +138,13 @@ impl Driver {
     }
 }
 
-/// The driver's configuration: who may call, and vCenters with fixed names.
-pub fn configuration(hubs: &[&str], vcenters: &[(&str, SocketAddr, &Path, &Path)]) -> String {
+/// The driver's configuration: who may call, what is said of ISOs beyond where they may come from, and
+/// vCenters with fixed names.
+pub fn configuration(
+    hubs: &[&str],
+    isos: &str,
+    vcenters: &[(&str, SocketAddr, &Path, &Path)],
+) -> String {
     let mut text = format!(
         "[[allowed_clients]]\nname = \"{}\"\n",
         certificates::CONTROLLER
@@ -150,6 +155,11 @@ pub fn configuration(hubs: &[&str], vcenters: &[(&str, SocketAddr, &Path, &Path)
         "\n[[allowed_clients]]\nname = \"{}\"\nhubs = [{}]\n",
         certificates::PERSON,
         hubs.join(", ")
+    );
+    // The image service listens at this one address; the rest of the loopback network stays refused.
+    let _ = write!(
+        text,
+        "\n[iso]\nallowed_sources = [\"127.0.0.1/32\"]\n{isos}"
     );
     for (name, server, password_file, authority) in vcenters {
         let _ = write!(

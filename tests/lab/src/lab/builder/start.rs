@@ -166,7 +166,7 @@ impl Builder {
                 )
             })
             .collect();
-        Ok(configuration(&hubs, &vcenters))
+        Ok(configuration(&hubs, &self.isos, &vcenters))
     }
 }
 
