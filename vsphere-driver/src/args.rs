@@ -1,6 +1,7 @@
 //! The command line; every flag can also come from the environment.
 
-use clap::{CommandFactory as _, Parser, error::ErrorKind};
+use crate::upload_iso::UploadIso;
+use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 use contract::telemetry::{endpoint::Bind, logs::LogFormat};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use tracing_subscriber::EnvFilter;
@@ -11,8 +12,12 @@ use vsphere_driver::{
 
 /// Does beside vCenter what controllers and people ask for.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version, args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    /// An errand to a running driver, in place of being one.
+    #[command(subcommand)]
+    pub(crate) errand: Option<Errand>,
+
     /// Where to listen: an address and a port. Port 0 takes any; the log says which.
     #[arg(
         long,
@@ -82,6 +87,13 @@ pub(crate) struct Args {
     shutdown_grace: u64,
 }
 
+/// What is asked of a running driver.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Errand {
+    /// Send an ISO to a running driver, which puts it onto datastores; prints the paths.
+    UploadIso(UploadIso),
+}
+
 // === impl Args ===
 
 impl Args {
@@ -148,6 +160,19 @@ mod tests {
         assert_eq!(args.grace(), Duration::from_secs(20));
         let refused = args.transport().unwrap_err();
         assert!(matches!(refused, InvalidTransport::Unprotected));
+    }
+
+    #[test]
+    fn an_errand_takes_what_it_needs_and_no_more() {
+        let flags = ["upload-iso", "a.iso", "--address=http://x", "--vcenter=lab"];
+        let with = |more: &[&str]| parsed(&[&flags[..], more].concat()).map(|args| args.errand);
+        assert!(matches!(
+            with(&["--datastore=a", "--datastore=b"]),
+            Ok(Some(_))
+        ));
+        assert!(matches!(with(&[]), Err(ErrorKind::MissingRequiredArgument)));
+        let key = with(&["--datastore=a", "--key=k"]);
+        assert!(matches!(key, Err(ErrorKind::MissingRequiredArgument)));
     }
 
     #[test]

@@ -1,12 +1,17 @@
-//! Starts the driver: arguments, log, configuration, server, stop.
+//! Starts the driver: arguments, log, configuration, server, stop. Or does an errand to a running one.
 
 mod args;
+mod upload_iso;
 
 use anyhow::Context as _;
-use args::Args;
+use args::{Args, Errand};
 use clap::Parser as _;
 use contract::telemetry::{logs, traces::Traces};
-use std::{process::ExitCode, time::SystemTime};
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+    time::SystemTime,
+};
 use vsphere_driver::{
     config::Config,
     serve::{Driver, Options},
@@ -19,7 +24,10 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let args = Args::parse();
+    let mut args = Args::parse();
+    if let Some(errand) = args.errand.take() {
+        return told(do_errand(errand).await);
+    }
     let traces = match Traces::to("vsphere-driver", args.otlp_endpoint.as_deref()) {
         Ok(traces) => traces,
         Err(error) => Args::refuse("--otlp-endpoint", &error),
@@ -40,11 +48,32 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(args: &Args) -> anyhow::Result<()> {
+async fn do_errand(errand: Errand) -> anyhow::Result<()> {
+    install_tls()?;
+    match errand {
+        Errand::UploadIso(upload) => upload.run().await,
+    }
+}
+
+/// What became of an errand, for the person at the terminal.
+fn told(outcome: anyhow::Result<()>) -> ExitCode {
+    let Err(error) = outcome else {
+        return ExitCode::SUCCESS;
+    };
+    // Where nobody listens, the exit code says it.
+    let _ = writeln!(io::stderr(), "error: {error:#}");
+    ExitCode::FAILURE
+}
+
+fn install_tls() -> anyhow::Result<()> {
     rustls::crypto::ring::default_provider()
         .install_default()
         .ok()
-        .context("another TLS provider was installed before ring")?;
+        .context("another TLS provider was installed before ring")
+}
+
+async fn run(args: &Args) -> anyhow::Result<()> {
+    install_tls()?;
     let config = match &args.config {
         Some(path) => Config::read(path)?,
         None => Config::default(),

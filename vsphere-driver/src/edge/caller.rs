@@ -8,7 +8,13 @@ use contract::{
 use uuid::Uuid;
 
 /// What this driver can do beyond the calls that every driver has.
-pub(crate) const FEATURES: [Feature; 2] = [Feature::Adoption, Feature::Capacity];
+pub(crate) const FEATURES: [Feature; 5] = [
+    Feature::Adoption,
+    Feature::Capacity,
+    Feature::IsoUrl,
+    Feature::IsoUpload,
+    Feature::IsoStore,
+];
 
 /// Longest operation id that a caller may give: vCenter's `operationID` begins with it.
 const MAX_OPERATION_ID: usize = 36;

@@ -118,7 +118,13 @@ mod tests {
                 version: "0.1.0".into(),
                 commit: option_env!("DRIVER_COMMIT").unwrap_or_default().into(),
                 contract_revision: 1,
-                features: vec![Feature::Adoption.into(), Feature::Capacity.into()],
+                features: vec![
+                    Feature::Adoption.into(),
+                    Feature::Capacity.into(),
+                    Feature::IsoUrl.into(),
+                    Feature::IsoUpload.into(),
+                    Feature::IsoStore.into(),
+                ],
                 limits: Some(Limits {
                     max_identities: 1_000,
                     max_page_size: 1_000,
