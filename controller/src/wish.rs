@@ -328,6 +328,13 @@ mod tests {
     }
 
     #[test]
+    fn the_url_of_an_iso_is_never_printed() {
+        let iso = json!({"type": "url", "url": "https://images/canary/a.iso"});
+        let wish = wish(&json!({"agentISO": iso}));
+        assert!(!format!("{wish:?}").contains("canary"));
+    }
+
+    #[test]
     fn an_interval_is_never_shorter_than_a_minute() {
         for (text, seconds) in [
             (None, 300),
