@@ -201,7 +201,8 @@ impl Destination {
                 vim.move_file(manager, &from, &to, &datacenter).await
             }
         };
-        let told = match self.vcenter.session.run(op, rename).await {
+        // Never over another file: done a second time it fails, and the look below tells why.
+        let told = match self.vcenter.session.look(op, rename).await {
             Ok(task) => self.vcenter.outcome(&task, &doing).await.map(drop),
             Err(failure) => Err(self.vcenter.explain(&failure, &doing)),
         };
