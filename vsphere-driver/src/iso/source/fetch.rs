@@ -355,3 +355,24 @@ fn refused<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Refused> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_for_one_host_one_port_and_no_weaker_scheme() {
+        for (first, second, is_same) in [
+            ("https://a.example/x", "https://a.example:443/y?z", true),
+            ("https://a.example:8443/", "https://a.example:8443/", true),
+            ("http://a.example/", "https://a.example/", true),
+            ("http://a.example:8080/", "https://a.example:8080/", false),
+            ("https://a.example/", "http://a.example/", false),
+            ("https://a.example/", "https://a.example:8443/", false),
+            ("https://a.example/", "https://b.a.example/", false),
+        ] {
+            let [first, second] = [first, second].map(|url| Url::parse(url).unwrap());
+            assert_eq!(is_same_host(&first, &second), is_same, "{first} {second}");
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! The address that is checked is the one that is connected to, also behind a proxy.
 
 use super::{
-    HOST, Names, at, fault, message, one, over, policy,
+    HOST, Names, OWN, at, fault, message, one, over, policy,
     server::{Answer, Server},
     source,
 };
@@ -57,6 +57,32 @@ async fn a_vcenter_is_refused_under_any_name_and_also_while_it_cannot_be_resolve
         resolver.let_through(&host, &beside).await.expect("passes"),
         beside
     );
+}
+
+#[tokio::test]
+async fn an_address_of_the_driver_or_of_a_vcenter_is_refused_however_it_is_named() {
+    for (url, rule) in [
+        (format!("https://{OWN}/a.iso"), "driver"),
+        (format!("https://[::ffff:{OWN}]/a.iso"), "driver"),
+        ("https://own.example/a.iso".to_owned(), "driver"),
+        ("https://10.9.9.9/a.iso".to_owned(), "vcenter"),
+        ("https://alias.example/a.iso".to_owned(), "vcenter"),
+    ] {
+        let names = Names::of(&[
+            ("own.example", &[OWN]),
+            ("vcenter.example", &["10.9.9.9"]),
+            ("alias.example", &["10.9.9.9"]),
+        ]);
+        let fetcher = over(names, &[]);
+        fetcher.policy().refuse(Host::parse("vcenter.example"));
+        let message = UrlSource {
+            url: url.clone(),
+            ..UrlSource::default()
+        };
+        let refused = fault(fetcher.ask(&source(&fetcher, message)).await);
+        assert_eq!(refused.reason(), Reason::IsoSourceRefused, "{url}");
+        assert_eq!(refused.metadata["rule"], rule, "{url}");
+    }
 }
 
 #[test]
@@ -127,10 +153,13 @@ async fn a_proxy_at_a_refused_address_is_not_spoken_to() {
         }),
         ..UrlSource::default()
     };
-    let source = source(&fetcher, through("http://proxy.example:3128"));
-    let refused = fault(fetcher.ask(&source).await);
+    let named = source(&fetcher, through("http://proxy.example:3128"));
+    let refused = fault(fetcher.ask(&named).await);
     let told = (&*refused.metadata["host"], &*refused.metadata["rule"]);
     assert_eq!(told, ("proxy.example", "metadata"));
+    let fetcher = over(Names::of(&[]), &[]);
+    let own = source(&fetcher, through(&format!("http://{OWN}:3128")));
+    assert_eq!(fault(fetcher.ask(&own).await).metadata["rule"], "driver");
     let literal = Source::of(through("http://169.254.169.254:3128"), fetcher.policy());
     assert_eq!(fault(literal).metadata["rule"], "metadata");
 }
