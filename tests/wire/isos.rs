@@ -4,6 +4,8 @@
 mod crashes;
 mod garbage;
 mod sources;
+mod uploads;
+mod watches;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -34,7 +36,11 @@ struct Store {
 
 impl Store {
     async fn start() -> Self {
-        let zone = Zone::start().await;
+        Self::of(Lab::builder()).await
+    }
+
+    async fn of(builder: lab::Builder) -> Self {
+        let zone = Zone::of(builder).await;
         Self { zone }
     }
 

@@ -21,7 +21,7 @@ impl Store {
         Self { zone }
     }
 
-    async fn withdraw(&self, owner: &str) {
+    pub(super) async fn withdraw(&self, owner: &str) {
         let key = json!({"vcenter": lab::VCENTER, "key": {"ownerUid": owner}});
         let gone = self.zone.call(DELETE_ISO, &key).await;
         assert_eq!(gone["done"], true, "{gone}");
