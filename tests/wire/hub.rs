@@ -96,12 +96,15 @@ impl Hub {
             found.is_some_and(|it| it["status"] == status && it["reason"] == reason)
         };
         if let Err(error) = self.lab.wait_for_template(name, PATIENCE, so).await {
-            let shown = self
-                .lab
-                .kubectl(&["get", "vmtemplate", name, "-o", "yaml"])
-                .await;
-            panic!("{kind} is not {status} for {reason}: {error}: {shown:?}");
+            let shown = self.shown(name).await;
+            panic!("{kind} is not {status} for {reason}: {error}: {shown}");
         }
+    }
+
+    /// A template as it is, or why it cannot be shown.
+    async fn shown(&self, name: &str) -> String {
+        let get = ["get", "vmtemplate", name, "-o", "yaml"];
+        self.kubectl_output(&get).await
     }
 
     /// Waits until a condition has this reason, and a message that names this.
@@ -135,10 +138,12 @@ impl Hub {
                 .map_or(0, Vec::len);
             template["status"]["readyReplicas"] == json!(count) && listed == count
         };
-        self.lab
-            .wait_for_template(POOL, PATIENCE, told)
-            .await
-            .unwrap();
+        if let Err(error) = self.lab.wait_for_template(POOL, PATIENCE, told).await {
+            panic!(
+                "{count} machines are not told of: {error}: {}",
+                self.shown(POOL).await
+            );
+        }
         self.condition("Ready", "True", "AllReady").await;
         machines.into_iter().map(|machine| machine.name).collect()
     }
