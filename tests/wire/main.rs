@@ -14,6 +14,7 @@ mod catalogue;
 mod crashes;
 mod datastores;
 mod demand;
+mod ejection;
 mod faults;
 mod handover;
 mod healing;

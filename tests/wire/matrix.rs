@@ -54,7 +54,7 @@ enum By {
     Stop,
     /// A file on a datastore: its losses are among the tests of those.
     File,
-    /// Nothing: it is part of the client, and no work needs it.
+    /// Nothing: no work needs it, or none that is played here.
     Nothing,
 }
 
@@ -82,7 +82,8 @@ fn by(method: Method) -> By {
         | Method::DeleteDatastoreFile
         | Method::MakeDirectory
         | Method::MoveDatastoreFile => By::File,
-        Method::CancelRetrievePropertiesEx
+        Method::AnswerVm
+        | Method::CancelRetrievePropertiesEx
         | Method::CancelWaitForUpdates
         | Method::ContinueRetrievePropertiesEx
         | Method::CurrentTime

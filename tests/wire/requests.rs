@@ -7,6 +7,7 @@ pub(crate) const DELETE: &str = "vsphere.driver.v1.VirtualMachines/DeleteVirtual
 pub(crate) const SWITCH: &str = "vsphere.driver.v1.VirtualMachines/SetPowerState";
 pub(crate) const ADOPT: &str = "vsphere.driver.v1.VirtualMachines/AdoptVirtualMachines";
 pub(crate) const RELEASE: &str = "vsphere.driver.v1.VirtualMachines/ReleaseVirtualMachines";
+pub(crate) const EJECT: &str = "vsphere.driver.v1.VirtualMachines/EjectIso";
 pub(crate) const GET: &str = "vsphere.driver.v1.VirtualMachines/GetVirtualMachine";
 pub(crate) const LIST: &str = "vsphere.driver.v1.VirtualMachines/ListVirtualMachines";
 pub(crate) const WATCH: &str = "vsphere.driver.v1.VirtualMachines/WatchVirtualMachines";

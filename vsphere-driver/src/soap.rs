@@ -22,6 +22,7 @@ pub mod moref;
 pub mod namespace_manager;
 pub mod power_on;
 pub mod property_collector;
+pub mod question;
 pub mod reconfigure;
 pub mod reply;
 pub mod request;

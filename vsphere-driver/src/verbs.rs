@@ -3,13 +3,14 @@
 pub mod adopt;
 pub mod capacity;
 pub mod delete;
+pub mod eject;
 pub mod ensure;
 pub mod place;
 pub mod release;
 pub mod switch;
 
 use crate::{
-    machines::{vm::Identity, work::is_conflict},
+    machines::{absence, vm::Identity, work::is_conflict, work_request::Reference},
     soap::MoRef,
     vcenter::{VCenter, state::State},
 };
@@ -199,6 +200,15 @@ fn gone(before: &VirtualMachine, absence: Absence, revision: i64) -> VirtualMach
         absence: Some(absence),
         revision: revision.max(before.revision),
         ..before.clone()
+    }
+}
+
+/// Why a machine of ours that is not in sight is not changed.
+async fn unseen(vcenter: &VCenter, key: &MachineKey, reference: &Reference) -> Fault {
+    let hints = (&*reference.moref_hint, &*reference.folder_hint);
+    match absence::prove(vcenter, key, hints).await {
+        Ok(_) => Fault::new(Reason::VmNotFound, format!("there is no machine {key}")),
+        Err(fault) => fault,
     }
 }
 

@@ -210,6 +210,9 @@ pub trait VimApi: fmt::Debug + Send + Sync {
 
     /// Begins to change a machine where it stands. Gives the task.
     async fn reconfigure(&self, vm: &MoRef, change: &Reconfiguration) -> Result<MoRef, Error>;
+
+    /// Answers the question that a machine waits for.
+    async fn answer(&self, vm: &MoRef, question: &str, choice: &str) -> Result<(), Error>;
 }
 
 // Each method of the client has the name of its operation: what is called here is that one.
@@ -423,5 +426,9 @@ impl VimApi for Client {
 
     async fn reconfigure(&self, vm: &MoRef, change: &Reconfiguration) -> Result<MoRef, Error> {
         self.reconfigure(vm, change).await
+    }
+
+    async fn answer(&self, vm: &MoRef, question: &str, choice: &str) -> Result<(), Error> {
+        self.answer(vm, question, choice).await
     }
 }

@@ -461,6 +461,15 @@ impl VimApi for Client {
         })
         .await
     }
+
+    async fn answer(&self, vm: &MoRef, question: &str, _: &str) -> Result<(), Error> {
+        // No machine here asks anything.
+        let vm = vm.clone();
+        self.call("AnswerVM", question, move |_, _, _| {
+            Err(values::fault("InvalidArgument", Some(&vm)))
+        })
+        .await
+    }
 }
 
 impl State {

@@ -8,12 +8,13 @@ use contract::{
 use uuid::Uuid;
 
 /// What this driver can do beyond the calls that every driver has.
-pub(crate) const FEATURES: [Feature; 5] = [
+pub(crate) const FEATURES: [Feature; 6] = [
     Feature::Adoption,
     Feature::Capacity,
     Feature::IsoUrl,
     Feature::IsoUpload,
     Feature::IsoStore,
+    Feature::IsoEject,
 ];
 
 /// Longest operation id that a caller may give: vCenter's `operationID` begins with it.

@@ -124,6 +124,7 @@ mod tests {
                     Feature::IsoUrl.into(),
                     Feature::IsoUpload.into(),
                     Feature::IsoStore.into(),
+                    Feature::IsoEject.into(),
                 ],
                 limits: Some(Limits {
                     max_identities: 1_000,

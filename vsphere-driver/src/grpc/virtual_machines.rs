@@ -21,7 +21,7 @@ use crate::{
     vcenter::state::State,
     verbs::{
         adopt::{self, AdoptRequest},
-        delete, ensure, release, switch,
+        delete, eject, ensure, release, switch,
     },
 };
 use contract::{
@@ -29,8 +29,9 @@ use contract::{
     spec::spec_hash,
     v1::{
         AdoptVirtualMachinesRequest, AdoptVirtualMachinesResponse, DeleteVirtualMachinesRequest,
-        DeleteVirtualMachinesResponse, EnsureVirtualMachinesRequest, EnsureVirtualMachinesResponse,
-        Fault, GetVirtualMachineRequest, GetVirtualMachineResponse, ListVirtualMachinesRequest,
+        DeleteVirtualMachinesResponse, EjectIsoRequest, EjectIsoResponse,
+        EnsureVirtualMachinesRequest, EnsureVirtualMachinesResponse, Fault,
+        GetVirtualMachineRequest, GetVirtualMachineResponse, ListVirtualMachinesRequest,
         ListVirtualMachinesResponse, PowerState, Reason, ReleaseVirtualMachinesRequest,
         ReleaseVirtualMachinesResponse, SetPowerStateRequest, SetPowerStateResponse,
         VirtualMachine, VirtualMachineRef, WatchVirtualMachinesRequest,
@@ -223,6 +224,32 @@ impl VirtualMachines for VirtualMachinesService {
         Ok(Response::new(ReleaseVirtualMachinesResponse {
             results: released.results,
             done: released.done,
+            operation_id: caller.operation_id,
+        }))
+    }
+
+    async fn eject_iso(
+        &self,
+        request: Request<EjectIsoRequest>,
+    ) -> Result<Response<EjectIsoResponse>, Status> {
+        let (_, extensions, message) = request.into_parts();
+        let EjectIsoRequest {
+            caller: asked,
+            vcenter,
+            machines,
+            wait,
+            validate_only,
+        } = message;
+        let caller = caller(&self.core, &extensions, asked)?;
+        let fail = status(&caller.operation_id);
+        let vcenter = named(&self.core, vcenter).map_err(&fail)?;
+        let request = changes(machines, &caller.hub_id, wait, validate_only).map_err(&fail)?;
+        let ejected = eject::eject(&vcenter, &caller, request)
+            .await
+            .map_err(&fail)?;
+        Ok(Response::new(EjectIsoResponse {
+            results: ejected.results,
+            done: ejected.done,
             operation_id: caller.operation_id,
         }))
     }

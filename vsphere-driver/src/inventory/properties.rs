@@ -8,7 +8,7 @@ use crate::{
         mark::{COMPANION, KEYS},
         vm::{Devices, Vm},
     },
-    soap::{Element, MoRef, property_collector::PropertySpec},
+    soap::{Element, MoRef, property_collector::PropertySpec, question::Question},
 };
 use contract::v1::PowerState;
 use uuid::Uuid;
@@ -179,8 +179,8 @@ pub fn apply_to_vm(vm: &mut Vm, path: &str, value: Option<&Element>) {
         "runtime.powerState" => vm.power = power(&text()),
         "runtime.connectionState" => vm.connection = text(),
         "runtime.question" => {
-            let question = value.and_then(|question| question.str("text"));
-            question.unwrap_or_default().clone_into(&mut vm.question);
+            let question = value.map(Question::read).filter(|it| !it.id.is_empty());
+            vm.question = question.map(Box::new);
         }
         _ => apply_extra_config(vm, path, value),
     }

@@ -5,12 +5,13 @@ use crate::{
     machines::vm::Vm,
     soap::{
         MoRef,
+        device::Drive,
         property_collector::{FilterSpec, ObjectContent, PropertySpec},
     },
-    vcenter::{VCenter, state::State},
+    vcenter::{VCenter, session::Failure, state::State},
 };
 use contract::v1::{Ownership, PowerState};
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::time::sleep;
 
 /// Machines in one call. vCenter answers with all of each machine's devices: 150 KB of memory for each
@@ -56,7 +57,27 @@ fn unread(state: &State) -> Vec<MoRef> {
     unread
 }
 
-fn note(vcenter: &VCenter, found: &[ObjectContent]) {
+/// What is in the drives of these machines now, by machine; nothing where it is empty. One that is not there is
+/// left out.
+pub async fn look(
+    vcenter: &VCenter,
+    machines: &[MoRef],
+) -> Result<BTreeMap<MoRef, String>, Failure> {
+    let mut isos = BTreeMap::new();
+    for batch in machines.chunks(BATCH) {
+        let found = read(vcenter, batch).await?;
+        note(vcenter, &found);
+        for content in &found {
+            let drives = content.property(DEVICES).map(Drive::all);
+            let iso = drives.into_iter().flatten().next().map(|drive| drive.iso);
+            isos.insert(content.object.clone(), iso.unwrap_or_default());
+        }
+    }
+    Ok(isos)
+}
+
+/// Takes over what was read. Addresses of a machine that was never on are not final.
+pub fn note(vcenter: &VCenter, found: &[ObjectContent]) {
     let with_devices = |content| Some((content, ObjectContent::property(content, DEVICES)?));
     let read: Vec<_> = found.iter().filter_map(with_devices).collect();
     if read.is_empty() {
@@ -64,7 +85,8 @@ fn note(vcenter: &VCenter, found: &[ObjectContent]) {
     }
     vcenter.write(|state| {
         for (content, value) in read {
-            if state.vm(&content.object).is_some() {
+            let known = state.vm(&content.object);
+            if known.is_some_and(|vm| vm.power == PowerState::On || vm.devices.is_some()) {
                 let read = Some(Box::new(devices(value)));
                 state.change_vm(&content.object, |vm| vm.devices = read);
             }
@@ -73,10 +95,7 @@ fn note(vcenter: &VCenter, found: &[ObjectContent]) {
 }
 
 async fn read_batch(vcenter: &VCenter, batch: &[MoRef]) {
-    let paths = [PropertySpec::new("VirtualMachine", [DEVICES])];
-    let spec = FilterSpec::of_objects(batch.iter().cloned(), paths).tolerating_missing();
-    let read = vcenter.session.retrieve(spec);
-    match read.await {
+    match read(vcenter, batch).await {
         Ok(found) => note(vcenter, &found),
         Err(failure) => {
             let fault = vcenter.explain(&failure, "reading devices");
@@ -87,4 +106,10 @@ async fn read_batch(vcenter: &VCenter, batch: &[MoRef]) {
             );
         }
     }
+}
+
+async fn read(vcenter: &VCenter, batch: &[MoRef]) -> Result<Vec<ObjectContent>, Failure> {
+    let paths = [PropertySpec::new("VirtualMachine", [DEVICES])];
+    let spec = FilterSpec::of_objects(batch.iter().cloned(), paths).tolerating_missing();
+    vcenter.session.retrieve(spec).await
 }

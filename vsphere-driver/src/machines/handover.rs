@@ -67,6 +67,7 @@ impl Bearing {
                 .filter(|uuid| vm.instance_uuid != Some(*uuid))
                 .map(|uuid| uuid.to_string()),
             extra_config: self.marks.iter().filter(differs).cloned().collect(),
+            ..Reconfiguration::default()
         }
     }
 }
@@ -104,8 +105,8 @@ mod tests {
         assert_eq!(bearing.changes(&vm), [change]);
         let call = Reconfiguration {
             change_version: "7".into(),
-            instance_uuid: None,
             extra_config: vec![(COMPANION.into(), "ns/pool".into())],
+            ..Reconfiguration::default()
         };
         assert_eq!(bearing.reconfiguration(&vm, "7".into()), call);
     }

@@ -1,10 +1,11 @@
 //! Reads one machine now, ahead of the update loop.
 
-use super::vm::Vm;
+use super::{devices, vm::Vm};
 use crate::{
-    inventory::properties::{CHANGE_VERSION, apply_to_vm, of_machine},
+    inventory::properties::{CHANGE_VERSION, DEVICES, apply_to_vm, of_machine},
     soap::{
         MoRef,
+        device::Drive,
         property_collector::{FilterSpec, ObjectContent, PropertySpec},
     },
     vcenter::{VCenter, session::Failure},
@@ -12,16 +13,41 @@ use crate::{
 
 /// Reads a machine, and gives the version that a change of it may rest on.
 pub async fn read(vcenter: &VCenter, moref: &MoRef) -> Result<String, Failure> {
-    let asked = of_machine();
+    let read = read_all(vcenter, moref, of_machine()).await?;
+    Ok(read.map_or_else(String::new, |content| version(&content)))
+}
+
+/// The same, with the drives that have an ISO in them.
+pub async fn read_drives(
+    vcenter: &VCenter,
+    moref: &MoRef,
+) -> Result<(String, Vec<Drive>), Failure> {
+    let mut asked = of_machine();
+    asked.paths.push(DEVICES.to_owned());
+    let Some(content) = read_all(vcenter, moref, asked).await? else {
+        return Ok(Default::default());
+    };
+    let drives = content.property(DEVICES).map(Drive::all);
+    devices::note(vcenter, std::slice::from_ref(&content));
+    Ok((version(&content), drives.unwrap_or_default()))
+}
+
+async fn read_all(
+    vcenter: &VCenter,
+    moref: &MoRef,
+    asked: PropertySpec,
+) -> Result<Option<ObjectContent>, Failure> {
     let spec = FilterSpec::of_objects([moref.clone()], [asked.clone()]);
-    let mut version = String::new();
-    for content in vcenter.session.retrieve(spec).await? {
-        if let Some(value) = content.property(CHANGE_VERSION) {
-            value.text().clone_into(&mut version);
-        }
-        vcenter.write(|state| state.change_vm(moref, |vm| take(vm, &asked, &content)));
+    let read = vcenter.session.retrieve(spec).await?.into_iter().next();
+    if let Some(content) = &read {
+        vcenter.write(|state| state.change_vm(moref, |vm| take(vm, &asked, content)));
     }
-    Ok(version)
+    Ok(read)
+}
+
+fn version(content: &ObjectContent) -> String {
+    let version = content.property(CHANGE_VERSION);
+    version.map(|it| it.text().to_owned()).unwrap_or_default()
 }
 
 /// Takes over all that was asked for: what has no value is unset, what could not be read stays.

@@ -1,7 +1,7 @@
 //! A machine as vCenter shows it.
 
 use super::mark::{Mark, RawMark};
-use crate::soap::MoRef;
+use crate::soap::{MoRef, question::Question};
 use contract::{
     identity::MachineKey,
     v1::{Ownership, PowerState},
@@ -23,8 +23,8 @@ pub struct Vm {
     pub power: PowerState,
     /// `runtime.connectionState`: anything but `connected` means that its state is not known.
     pub connection: String,
-    /// The question that it waits to be answered; empty: none.
-    pub question: String,
+    /// The question that it waits to be answered.
+    pub question: Option<Box<Question>>,
     /// What it bears of our mark.
     pub mark: Option<Box<RawMark>>,
     /// The companion's tag; empty: none.

@@ -1,9 +1,9 @@
-//! The devices of our machines, each to be added.
+//! The devices of our machines: each to be added, and drives that are emptied.
 //!
 //! Keys of new devices are only names within one request; vCenter gives the real ones. With those
 //! that it gives by convention, a boot order that refers to them stays right.
 
-use super::{MoRef, xml::Writer};
+use super::{Element, MoRef, xml::Writer};
 
 /// Key of the first SCSI controller.
 pub const SCSI_CONTROLLER: i32 = 1000;
@@ -70,6 +70,19 @@ pub enum Device {
         /// The ISO in it: `[datastore] folder/file.iso`.
         iso: String,
     },
+}
+
+/// A CD-ROM drive of a machine that exists, with an ISO in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drive {
+    /// Its key.
+    pub key: i32,
+    /// Key of the controller that it hangs on.
+    pub controller: i32,
+    /// Its number there.
+    pub unit: i32,
+    /// The ISO in it: `[datastore] folder/file.iso`.
+    pub iso: String,
 }
 
 /// The key of the disk of this index.
@@ -148,6 +161,49 @@ fn write_connectable(w: &mut Writer) {
     });
 }
 
+// === impl Drive ===
+
+impl Drive {
+    /// All drives with an ISO, of a value of `config.hardware.device`.
+    pub fn all(devices: &Element) -> Vec<Self> {
+        devices.children().iter().filter_map(Self::read).collect()
+    }
+
+    fn read(device: &Element) -> Option<Self> {
+        let backing = device.child("backing")?;
+        let has_iso = device.xsi_type() == "VirtualCdrom"
+            && backing.xsi_type() == "VirtualCdromIsoBackingInfo";
+        let number = |path| i32::try_from(device.i64(path)?).ok();
+        Some(Self {
+            key: number("key").filter(|_| has_iso)?,
+            controller: number("controllerKey")?,
+            unit: number("unitNumber")?,
+            iso: backing.str("fileName")?.to_owned(),
+        })
+    }
+
+    /// Writes the elements of a `VirtualDeviceConfigSpec`. An empty drive is one at a client that is not there.
+    pub(super) fn write_emptied(&self, w: &mut Writer) {
+        w.leaf("operation", "edit")
+            .typed("device", "VirtualCdrom", |w| {
+                w.leaf("key", self.key).typed(
+                    "backing",
+                    "VirtualCdromRemotePassthroughBackingInfo",
+                    |w| {
+                        w.leaf("deviceName", "").leaf("exclusive", false);
+                    },
+                );
+                w.el("connectable", |w| {
+                    w.leaf("startConnected", false)
+                        .leaf("allowGuestControl", true)
+                        .leaf("connected", false);
+                });
+                w.leaf("controllerKey", self.controller)
+                    .leaf("unitNumber", self.unit);
+            });
+    }
+}
+
 // === impl NetworkBacking ===
 
 impl NetworkBacking {
@@ -186,6 +242,30 @@ impl NetworkBacking {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::soap::xml::Limits;
+
+    #[test]
+    fn only_drives_with_an_iso_are_found() {
+        let devices = r#"<val xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
+            <VirtualDevice xsi:type="VirtualDisk"><key>2000</key>
+              <backing xsi:type="VirtualDiskFlatVer2BackingInfo"><fileName>[ds] a.vmdk</fileName></backing>
+              <controllerKey>1000</controllerKey><unitNumber>0</unitNumber></VirtualDevice>
+            <VirtualDevice xsi:type="VirtualCdrom"><key>16000</key>
+              <backing xsi:type="VirtualCdromIsoBackingInfo"><fileName>[ds] a.iso</fileName></backing>
+              <controllerKey>15000</controllerKey><unitNumber>3</unitNumber></VirtualDevice>
+            <VirtualDevice xsi:type="VirtualCdrom"><key>16001</key>
+              <backing xsi:type="VirtualCdromRemotePassthroughBackingInfo"><deviceName/></backing>
+              <controllerKey>15000</controllerKey><unitNumber>1</unitNumber></VirtualDevice>
+          </val>"#;
+        let devices = Element::parse(devices.as_bytes(), Limits::DEFAULT).expect("well-formed");
+        let drive = Drive {
+            key: 16_000,
+            controller: 15_000,
+            unit: 3,
+            iso: "[ds] a.iso".into(),
+        };
+        assert_eq!(Drive::all(&devices), [drive]);
+    }
 
     #[test]
     fn disks_leave_out_the_number_of_their_controller() {

@@ -34,6 +34,8 @@ macro_rules! methods {
 }
 
 methods! {
+    /// Answers what a machine waits to be told.
+    AnswerVm = "AnswerVM",
     /// Gives up the pages of a reading that are left.
     CancelRetrievePropertiesEx = "CancelRetrievePropertiesEx",
     /// Ends a wait for updates.

@@ -1,6 +1,6 @@
-//! How a machine that exists is changed where it stands: its instance UUID and settings of its VMX file.
+//! How a machine that exists is changed where it stands: its instance UUID, its drives, settings of its VMX file.
 
-use super::{Client, Error, Method, MoRef, Request, xml::Writer};
+use super::{Client, Error, Method, MoRef, Request, device::Drive, xml::Writer};
 
 /// What is changed of a machine, and nothing else is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -10,6 +10,8 @@ pub struct Reconfiguration {
     pub change_version: String,
     /// UUID within vCenter.
     pub instance_uuid: Option<String>,
+    /// Drives that are emptied, and stay.
+    pub emptied: Vec<Drive>,
     /// Settings of the VMX file. An empty value takes a setting off.
     pub extra_config: Vec<(String, String)>,
 }
@@ -28,11 +30,17 @@ impl Reconfiguration {
         let Self {
             change_version,
             instance_uuid,
+            emptied,
             extra_config,
         } = self;
         let version = Some(change_version).filter(|version| !version.is_empty());
         w.opt("changeVersion", version)
             .opt("instanceUuid", instance_uuid.as_ref());
+        for drive in emptied {
+            w.typed("deviceChange", "VirtualDeviceConfigSpec", |w| {
+                drive.write_emptied(w);
+            });
+        }
         for (key, value) in extra_config {
             w.typed("extraConfig", "OptionValue", |w| {
                 w.leaf("key", key).any_string("value", value);

@@ -7,9 +7,10 @@ use super::{
     Element, Method, MoRef, Request, authorization,
     config_spec::{BootDevice, ConfigSpec, Firmware},
     datastore,
-    device::{Device, NetworkBacking, disk_key},
+    device::{Device, Drive, NetworkBacking, disk_key},
     file_manager, folder, namespace_manager,
     property_collector::{self, FilterSpec, PropertySpec, WaitOptions},
+    question,
     reconfigure::{self, Reconfiguration},
     search::{self, UuidKind},
     session, views, virtual_machine,
@@ -222,7 +223,7 @@ fn retrieving() -> [(&'static str, Request); 4] {
     ]
 }
 
-fn machines() -> [(&'static str, Request); 8] {
+fn machines() -> [(&'static str, Request); 10] {
     use virtual_machine as machine;
     let smallest = ConfigSpec {
         name: "n02".into(),
@@ -246,6 +247,8 @@ fn machines() -> [(&'static str, Request); 8] {
         ("power_off", machine::power_off(&vm(1))),
         ("destroy", machine::destroy(&vm(1))),
         ("reconfigure", reconfigure::reconfigure(&vm(1), &change())),
+        ("empty_drive", reconfigure::reconfigure(&vm(1), &emptying())),
+        ("answer", question::answer(&vm(1), "7", "1")),
         ("create_folder", folder::create_folder(&folder(), "a%2fb")),
     ]
 }
@@ -254,10 +257,25 @@ fn change() -> Reconfiguration {
     Reconfiguration {
         change_version: "2026-11-21T11:00:00.000001Z".into(),
         instance_uuid: Some("500d".into()),
+        emptied: Vec::new(),
         extra_config: vec![
             ("hcp-vsphere.hub".into(), "<&>".into()),
             ("hcp-vsphere.slot".into(), String::new()),
         ],
+    }
+}
+
+fn emptying() -> Reconfiguration {
+    let drive = Drive {
+        key: 16_000,
+        controller: 15_000,
+        unit: 0,
+        iso: "[ds] iso/a.iso".into(),
+    };
+    Reconfiguration {
+        change_version: "7".into(),
+        emptied: vec![drive],
+        ..Reconfiguration::default()
     }
 }
 

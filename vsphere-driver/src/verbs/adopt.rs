@@ -4,11 +4,11 @@ use super::{Decided, Results, is_under_way, results};
 use crate::{
     edge::caller::Caller,
     machines::{
-        absence,
+        absence, change,
         handover::{
             Bearing,
             adopt::{self, Adopt, Adoption},
-            run::{self, Handover, Until},
+            run::{Handover, Until},
         },
         job::Job,
         mark::Mark,
@@ -123,7 +123,7 @@ fn begin(
     };
     let work = job.work(adoption.folder.clone(), mark.spec_hash.clone());
     state.begin_handover(&handover.moref, work, Some(adoption.key.clone()));
-    job.clone().spawn(run::run(job, handover));
+    job.clone().spawn(change::run(job, handover));
 }
 
 /// What is said of a machine that is not in sight: what the caller said.

@@ -4,10 +4,10 @@ use super::{Decided, Results, is_under_way, results};
 use crate::{
     edge::caller::Caller,
     machines::{
-        absence,
+        change,
         handover::{
             release::{self, Release, Successor, bearing},
-            run::{self, Handover, Until},
+            run::{Handover, Until},
         },
         job::Job,
         vm::Vm,
@@ -19,7 +19,7 @@ use crate::{
 };
 use contract::{
     identity::MachineKey,
-    v1::{Fault, Ownership, Reason, Verb, VirtualMachine},
+    v1::{Fault, Ownership, Verb, VirtualMachine},
 };
 use std::sync::Arc;
 
@@ -75,7 +75,7 @@ async fn one(
     match decided {
         Ok(decided) => decided,
         Err(key) => {
-            let fault = unseen(vcenter, &key, reference).await;
+            let fault = super::unseen(vcenter, &key, reference).await;
             Decided::refuse(None, VirtualMachine::default(), fault)
         }
     }
@@ -119,14 +119,5 @@ fn begin(
         until: Until::Ours(key.clone()),
     };
     state.begin_handover(moref, job.work(String::new(), String::new()), None);
-    job.clone().spawn(run::run(job, handover));
-}
-
-/// Why a machine that is not in sight is not given up.
-async fn unseen(vcenter: &VCenter, key: &MachineKey, reference: &Reference) -> Fault {
-    let hints = (&*reference.moref_hint, &*reference.folder_hint);
-    match absence::prove(vcenter, key, hints).await {
-        Ok(_) => Fault::new(Reason::VmNotFound, format!("there is no machine {key}")),
-        Err(fault) => fault,
-    }
+    job.clone().spawn(change::run(job, handover));
 }

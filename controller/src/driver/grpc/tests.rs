@@ -178,6 +178,13 @@ impl VirtualMachines for Peer {
         Err(Status::unimplemented(""))
     }
 
+    async fn eject_iso(
+        &self,
+        _: Request<pb::EjectIsoRequest>,
+    ) -> Result<Response<pb::EjectIsoResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn get_virtual_machine(
         &self,
         _: Request<pb::GetVirtualMachineRequest>,

@@ -200,7 +200,7 @@ mod tests {
             Some(Reason::VmInaccessible)
         );
         let asking = Vm {
-            question: "copied or moved?".into(),
+            question: Some(Box::default()),
             ..ours(1, "h")
         };
         assert_eq!(

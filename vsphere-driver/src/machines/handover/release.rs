@@ -7,7 +7,6 @@ use crate::{
         mark::{COMPANION, KEYS},
         references,
         vm::Vm,
-        work::Work,
         work_request::{Name, Reference},
     },
     soap::MoRef,
@@ -15,7 +14,7 @@ use crate::{
 };
 use contract::{
     identity::MachineKey,
-    v1::{Fault, Reason, Verb},
+    v1::{Fault, Verb},
 };
 
 /// Who gets a machine.
@@ -49,10 +48,10 @@ pub fn release(state: &State, reference: &Reference, hub: &str, successor: &Succ
         Ok(key) => key,
         Err(fault) => return Release::Refuse(fault),
     };
-    let Some((moref, vm)) = state.by_key(&key) else {
+    let Some((moref, _)) = state.by_key(&key) else {
         return unmarked(state, &key).unwrap_or(Release::Look(key));
     };
-    match is_free(state, &key, moref, vm) {
+    match decide::is_free(state, &key, Verb::Release) {
         Ok(true) => Release::GiveUp(key, moref.clone()),
         Ok(false) => Release::Keep(moref.clone()),
         Err(fault) => Release::Refuse(fault),
@@ -101,30 +100,6 @@ fn unmarked(state: &State, key: &MachineKey) -> Option<Release> {
     refusal.err().map(Release::Refuse)
 }
 
-/// Whether no other work on it goes on; `false` if it is just being given up.
-fn is_free(state: &State, key: &MachineKey, moref: &MoRef, vm: &Vm) -> Result<bool, Box<Fault>> {
-    let busy = || {
-        Box::new(Fault::new(
-            Reason::Busy,
-            format!("other work on `{}` goes on", vm.name),
-        ))
-    };
-    match state.handover(moref).filter(|work| work.is_running()) {
-        Some(work) if work.verb() == Verb::Release => return Ok(false),
-        Some(_) => return Err(busy()),
-        None => {}
-    }
-    if state.work(key).is_some_and(Work::is_running) {
-        return Err(busy());
-    }
-    if !vm.is_accessible() {
-        let what = format!("vCenter cannot read `{}`", vm.name);
-        let fault = Fault::new(Reason::VmInaccessible, what);
-        return Err(Box::new(fault.with("connection_state", &vm.connection)));
-    }
-    Ok(true)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,6 +107,7 @@ mod tests {
         vm::fixtures::{key, ours},
         work::fixtures::queued,
     };
+    use contract::v1::Reason;
 
     fn moref() -> MoRef {
         MoRef::new("VirtualMachine", "vm-1")

@@ -1,4 +1,4 @@
-//! Machines that change hands.
+//! Machines that are changed where they stand: they change hands, or their ISO is taken out.
 
 use super::{State, told::identity};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
 use contract::{identity::MachineKey, v1::VirtualMachine};
 
 impl State {
-    /// How a machine changes hands, or last did.
+    /// How a machine is changed where it stands, or last was.
     pub fn handover(&self, moref: &MoRef) -> Option<&Work> {
         self.handovers.get(moref)
     }
@@ -18,7 +18,7 @@ impl State {
         self.promised.contains_key(key)
     }
 
-    /// A machine begins to change hands, and will have this key.
+    /// A machine begins to be changed. One that changes hands will have this key.
     pub fn begin_handover(&mut self, moref: &MoRef, work: Work, key: Option<MachineKey>) {
         if let Some(key) = key {
             self.promised.insert(key, moref.clone());

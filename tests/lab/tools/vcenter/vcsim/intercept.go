@@ -16,6 +16,7 @@ const (
 type interceptor struct {
 	strictness strictness
 	rules      *rules
+	questions  *questions
 }
 
 // handle is the simulator's hook. A fault that it returns is the answer; an object that it puts in
@@ -41,8 +42,13 @@ func (i interceptor) handle(ctx *simulator.Context, method *simulator.Method) (m
 		if fault == nil && method.Name == powerOn {
 			stand.fault = i.strictness.ofPowerOn(ctx.Map, object)
 		}
-		if body, ok := method.Body.(*types.ReconfigVM_Task); ok && fault == nil {
+		body, ok := method.Body.(*types.ReconfigVM_Task)
+		if ok && fault == nil {
 			stand.fault = ofReconfigure(object, body)
+		}
+		if ok && stand.fault == nil && isHeld(object, body) || method.Name == answerVM {
+			put(ctx, &asking{stand, object, i.questions})
+			return nil, nil
 		}
 	case *simulator.FileManager:
 		if body, ok := method.Body.(*types.MakeDirectory); ok {

@@ -51,7 +51,7 @@ func run() error {
 		return err
 	}
 	rules := new(rules)
-	service.Context.Map.Handler = interceptor{options.strictness, rules}.handle
+	service.Context.Map.Handler = interceptor{options.strictness, rules, new(questions)}.handle
 
 	control, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -62,6 +62,24 @@ func change() types.VirtualMachineConfigSpec {
 	}
 }
 
+// emptying takes an ISO out of a drive, which stays.
+func emptying() types.VirtualMachineConfigSpec {
+	drive := &types.VirtualCdrom{VirtualDevice: types.VirtualDevice{
+		Key:           16000,
+		Backing:       &types.VirtualCdromRemotePassthroughBackingInfo{},
+		Connectable:   &types.VirtualDeviceConnectInfo{AllowGuestControl: true},
+		ControllerKey: 15000,
+		UnitNumber:    types.NewInt32(0),
+	}}
+	return types.VirtualMachineConfigSpec{
+		ChangeVersion: "7",
+		DeviceChange: []types.BaseVirtualDeviceConfigSpec{&types.VirtualDeviceConfigSpec{
+			Operation: types.VirtualDeviceConfigSpecOperationEdit,
+			Device:    drive,
+		}},
+	}
+}
+
 func devices() []types.BaseVirtualDevice {
 	all := []types.BaseVirtualDevice{
 		&types.ParaVirtualSCSIController{VirtualSCSIController: types.VirtualSCSIController{

@@ -180,6 +180,8 @@ func machines() []request {
 		{"power_off", methods.PowerOffVM_TaskBody{Req: &types.PowerOffVM_Task{This: vm}}},
 		{"destroy", methods.Destroy_TaskBody{Req: &types.Destroy_Task{This: vm}}},
 		{"reconfigure", methods.ReconfigVM_TaskBody{Req: &types.ReconfigVM_Task{This: vm, Spec: change()}}},
+		{"empty_drive", methods.ReconfigVM_TaskBody{Req: &types.ReconfigVM_Task{This: vm, Spec: emptying()}}},
+		{"answer", methods.AnswerVMBody{Req: &types.AnswerVM{This: vm, QuestionId: "7", AnswerChoice: "1"}}},
 		{"create_folder", methods.CreateFolderBody{Req: &types.CreateFolder{This: folder, Name: "a%2fb"}}},
 	}
 }

@@ -1,0 +1,160 @@
+//! Takes the ISO out of a machine's drive, which stays, empty.
+
+pub mod run;
+
+use super::{decide, references, work_request::Reference};
+use crate::{soap::MoRef, vcenter::state::State};
+use contract::{
+    identity::MachineKey,
+    v1::{Fault, PropertyChange, Verb},
+};
+
+/// How the change is called that is told.
+const MOUNTED_ISO: &str = "mounted_iso";
+
+/// Which machine is meant.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Target {
+    /// This one.
+    Machine(MachineKey, MoRef),
+    /// One that is not in sight.
+    Unseen(MachineKey),
+    /// None that the caller may change.
+    Refuse(Box<Fault>),
+}
+
+/// What is done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Eject {
+    /// Takes it out.
+    TakeOut,
+    /// Nothing: that is being done.
+    Join,
+    /// Nothing: the drive is empty.
+    Keep,
+    /// Nothing: something speaks against it.
+    Refuse(Box<Fault>),
+}
+
+/// The machine of a caller of this hub.
+pub fn target(state: &State, reference: &Reference, hub: &str) -> Target {
+    match references::to_change(state, reference, hub) {
+        Err(fault) => Target::Refuse(fault),
+        Ok(key) => match state.by_key(&key) {
+            Some((moref, _)) if !state.is_missing(moref) => Target::Machine(key, moref.clone()),
+            _ => Target::Unseen(key),
+        },
+    }
+}
+
+/// Decides for a machine of ours with this in its drive.
+pub fn eject(state: &State, key: &MachineKey, iso: &str) -> Eject {
+    match decide::is_free(state, key, Verb::EjectIso) {
+        Ok(false) => Eject::Join,
+        _ if iso.is_empty() => Eject::Keep,
+        Err(fault) => Eject::Refuse(fault),
+        // Taking it out would wait behind a question that only a person can answer.
+        Ok(true) => match state.by_key(key).and_then(|(_, vm)| decide::asking(vm)) {
+            Some(fault) => Eject::Refuse(Box::new(fault)),
+            None => Eject::TakeOut,
+        },
+    }
+}
+
+/// What it changes.
+pub fn change(iso: &str) -> PropertyChange {
+    PropertyChange {
+        property: MOUNTED_ISO.to_owned(),
+        before: iso.to_owned(),
+        after: String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machines::{
+        vm::{
+            Vm,
+            fixtures::{key, ours},
+        },
+        work::fixtures::queued,
+        work_request::Name,
+    };
+    use contract::v1::{Absence, Reason};
+
+    const ISO: &str = "[ds] hcp-iso/a.iso";
+
+    fn moref() -> MoRef {
+        MoRef::new("VirtualMachine", "vm-1")
+    }
+
+    fn state(vm: Vm) -> State {
+        let mut state = State::default();
+        state.change_vm(&moref(), |new| *new = vm);
+        state
+    }
+
+    fn reason(eject: &Eject) -> Option<Reason> {
+        match eject {
+            Eject::Refuse(fault) => Some(fault.reason()),
+            Eject::TakeOut | Eject::Join | Eject::Keep => None,
+        }
+    }
+
+    #[test]
+    fn an_iso_is_taken_out_and_an_empty_drive_is_done() {
+        let state = state(ours(1, "h"));
+        assert_eq!(eject(&state, &key(1), ISO), Eject::TakeOut);
+        assert_eq!(eject(&state, &key(1), ""), Eject::Keep);
+    }
+
+    #[test]
+    fn a_machine_that_asks_or_is_worked_on_or_cannot_be_read_is_left_alone() {
+        let asking = Vm {
+            question: Some(Box::default()),
+            ..ours(1, "h")
+        };
+        let lost = Vm {
+            connection: "disconnected".into(),
+            ..ours(1, "h")
+        };
+        let mut busy = state(ours(1, "h"));
+        busy.begin(&key(1), queued(Verb::PowerOff));
+        let mut leaving = state(ours(1, "h"));
+        leaving.begin_handover(&moref(), queued(Verb::Release), None);
+        for (state, expected) in [
+            (state(asking), Reason::QuestionPending),
+            (state(lost), Reason::VmInaccessible),
+            (busy, Reason::Busy),
+            (leaving, Reason::Busy),
+        ] {
+            assert_eq!(reason(&eject(&state, &key(1), ISO)), Some(expected));
+        }
+    }
+
+    #[test]
+    fn taking_it_out_twice_at_once_is_done_once() {
+        let mut state = state(ours(1, "h"));
+        state.begin_handover(&moref(), queued(Verb::EjectIso), None);
+        assert_eq!(eject(&state, &key(1), ISO), Eject::Join);
+        assert_eq!(eject(&state, &key(1), ""), Eject::Join);
+    }
+
+    #[test]
+    fn only_machines_of_the_callers_hub_are_meant() {
+        let by = |name| Reference {
+            name,
+            moref_hint: String::new(),
+            folder_hint: String::new(),
+        };
+        let mut state = state(ours(1, "h"));
+        let mine = target(&state, &by(Name::Name("pool-n01".into())), "hub");
+        assert_eq!(mine, Target::Machine(key(1), moref()));
+        let other = target(&state, &by(Name::Moref("vm-1".into())), "other");
+        assert!(matches!(other, Target::Refuse(fault) if fault.reason() == Reason::NotOurs));
+        state.remove_vm(&moref(), Absence::default());
+        let gone = target(&state, &by(Name::Key(key(1))), "hub");
+        assert_eq!(gone, Target::Unseen(key(1)));
+    }
+}
