@@ -120,6 +120,13 @@ pub trait Driver: Send + Sync + 'static {
         template: &str,
     ) -> impl Future<Output = Result<Vec<Answer>, Fault>> + Send;
 
+    /// Has the ISO taken out of machines' drives. What became of it is told of the machines.
+    fn eject(
+        &self,
+        on: On<'_>,
+        machines: &[MachineRef],
+    ) -> impl Future<Output = Result<Vec<Answer>, Fault>> + Send;
+
     /// Tells each change of this hub's machines and the companion's, from this token on.
     fn watch(
         &self,

@@ -67,6 +67,8 @@ pub(crate) fn machine(slot: i32, state: State) -> Machine {
         fault: None,
         spec_hash: "hash".into(),
         companion_template: String::new(),
+        mounted_iso: String::new(),
+        ejection: None,
         folder: "/DC0/vm/pool".into(),
         owner: "clusters/pool".into(),
         revision: 0,

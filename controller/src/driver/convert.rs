@@ -102,6 +102,22 @@ mod tests {
     }
 
     #[test]
+    fn why_an_iso_was_not_taken_out_is_told_of_its_machine() {
+        let failed = |verb: pb::Verb| pb::VirtualMachine {
+            operation: Some(pb::Operation {
+                verb: verb.into(),
+                state: pb::OperationState::Failed.into(),
+                fault: Some(pb::Fault::new(pb::Reason::IsoLockedByGuest, "held")),
+                ..pb::Operation::default()
+            }),
+            ..pb::VirtualMachine::default()
+        };
+        let told = |verb| Machine::from(failed(verb)).ejection.map(|fault| fault.word);
+        assert_eq!(told(pb::Verb::EjectIso), Some("ISOLockedByGuest"));
+        assert_eq!(told(pb::Verb::PowerOn), None);
+    }
+
+    #[test]
     fn the_folder_is_the_one_to_be_made_else_the_one_that_is_there() {
         let object = pb::InventoryObject {
             path: "/DC0/vm".into(),

@@ -48,6 +48,8 @@ struct World {
     iso_changes: broadcast::Sender<IsoEvent>,
     /// How far an ISO is that is to be fetched; `None`: it is there at once.
     transfer: Option<IsoStand>,
+    /// Guests hold their drives, which is told so.
+    held_drives: Option<Fault>,
     /// What machines boot, by slot.
     booted: BTreeMap<i32, String>,
     /// Questions for the room.
@@ -75,6 +77,7 @@ impl Default for FakeDriver {
             isos: BTreeMap::new(),
             iso_changes: broadcast::channel(BEHIND).0,
             transfer: None,
+            held_drives: None,
             booted: BTreeMap::new(),
             questions: Vec::new(),
             changes: broadcast::channel(BEHIND).0,
@@ -115,6 +118,11 @@ impl FakeDriver {
         for (uid, wanted) in world.isos.clone() {
             world.tell_of_iso(&uid, &wanted);
         }
+    }
+
+    /// From now on guests hold their drives, which is told so; `None`: they let go.
+    pub fn hold_drives(&self, fault: Option<Fault>) {
+        self.lock().held_drives = fault;
     }
 
     /// Somebody withdraws the ISO of the owner of this UID by hand.
@@ -412,6 +420,13 @@ impl Driver for FakeDriver {
         Ok(Vec::new())
     }
 
+    async fn eject(&self, on: On<'_>, machines: &[MachineRef]) -> Result<Vec<Answer>, Fault> {
+        let slots: Vec<_> = machines.iter().map(|machine| machine.key.slot).collect();
+        let mut world = self.enter(on.vcenter, format!("eject {slots:?}"))?;
+        let answers = machines.iter().map(|machine| world.eject(&machine.key));
+        Ok(answers.collect())
+    }
+
     async fn watch(&self, on: On<'_>, _: Option<&str>) -> Result<Changes, Fault> {
         let world = self.enter(on.vcenter, "watch".into())?;
         let snapshot = [
@@ -492,7 +507,7 @@ impl World {
                     let content = format!("{}{}", source.url.0, source.revision);
                     let (datastore, label) = (wanted.datastores.join(","), &wanted.label);
                     let digest = content.len();
-                    IsoStand::Ready(format!("[{datastore}] hcp-iso/{label}-{digest}.iso"))
+                    IsoStand::Ready(format!("[{datastore}] hcp-iso/{label}-{digest:016x}.iso"))
                 };
                 Iso {
                     source: "https://images/***".into(),
@@ -522,6 +537,7 @@ impl World {
         if !self.machines.contains_key(key) {
             self.put(Machine {
                 spec_hash: hash.into(),
+                mounted_iso: self.booted.get(&key.slot).cloned().unwrap_or_default(),
                 ..blank(key, name)
             });
         }
@@ -533,6 +549,21 @@ impl World {
             self.put(machine.clone());
             machine.revision = self.revision;
         }
+        Answer {
+            machine,
+            fault: None,
+        }
+    }
+
+    fn eject(&mut self, key: &MachineKey) -> Answer {
+        let found = self.machines.get(key).cloned();
+        let mut machine = found.unwrap_or_else(|| blank(key, ""));
+        machine.ejection.clone_from(&self.held_drives);
+        if machine.ejection.is_none() {
+            machine.mounted_iso.clear();
+        }
+        self.put(machine.clone());
+        machine.revision = self.revision;
         Answer {
             machine,
             fault: None,
@@ -581,6 +612,8 @@ fn blank(key: &MachineKey, name: &str) -> Machine {
         fault: None,
         spec_hash: String::new(),
         companion_template: String::new(),
+        mounted_iso: String::new(),
+        ejection: None,
         folder: "/DC0/vm/pool".into(),
         owner: "clusters/pool".into(),
         revision: 0,

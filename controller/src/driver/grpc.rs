@@ -319,6 +319,19 @@ impl<W: Wire> Driver for GrpcDriver<W> {
         results.into_iter().map(TryInto::try_into).collect()
     }
 
+    async fn eject(&self, on: On<'_>, machines: &[MachineRef]) -> Result<Vec<Answer>, Fault> {
+        let request = pb::EjectIsoRequest {
+            caller: Some(convert::caller(on.caller)),
+            vcenter: on.vcenter.into(),
+            machines: machines.iter().map(Into::into).collect(),
+            ..pb::EjectIsoRequest::default()
+        };
+        let request = within(ACCEPTANCE, request);
+        let results = self.machines().eject_iso(request).await?;
+        let results = results.into_inner().results;
+        results.into_iter().map(TryInto::try_into).collect()
+    }
+
     async fn watch(&self, on: On<'_>, resume: Option<&str>) -> Result<Changes, Fault> {
         let request = pb::WatchVirtualMachinesRequest {
             vcenter: on.vcenter.into(),

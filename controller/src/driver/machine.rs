@@ -37,6 +37,10 @@ pub struct Machine {
     pub spec_hash: String,
     /// The companion's tag, `namespace/name`.
     pub companion_template: String,
+    /// `[datastore] folder/file.iso` in its drive; empty: none, or not read yet.
+    pub mounted_iso: String,
+    /// Why the last try to take the ISO out of its drive failed.
+    pub ejection: Option<Fault>,
     /// Of two views in one run of the driver, the higher is the newer.
     pub revision: i64,
 }

@@ -1,6 +1,7 @@
 //! Carries out a plan: removes first, then makes, then sees to the Agents.
 
 mod agents;
+mod ejection;
 mod node_pool;
 
 use super::{
@@ -47,6 +48,7 @@ pub(super) async fn act<D: Driver>(
     ensure(work, on, plan, memory).await;
     node_pool::select(work, plan, memory).await;
     agents::apply(work, plan, memory).await;
+    ejection::eject(work, on, plan, memory).await;
     memory
         .attempts
         .keep_slots(|slot| plan.record.entries.contains_key(&slot));

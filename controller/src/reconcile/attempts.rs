@@ -31,6 +31,8 @@ pub(super) enum Work {
     Fence(i32),
     /// To delete the Agent of this one, or let it go.
     Bury(i32),
+    /// To have the ISO taken out of this one.
+    Eject(i32),
     /// To set what the node pool selects Agents by.
     Select,
     /// To look up names.
@@ -96,10 +98,23 @@ impl Attempts {
     }
 
     /// Something has changed that may mend everything. A driver that had no room for a call is left in
-    /// peace all the same: no change on this side makes room over there.
+    /// peace all the same: no change on this side makes room over there. Nor does a guest let go of its drive
+    /// for it.
     pub(super) fn clear(&mut self) {
-        self.0.retain(|work, attempt| {
-            matches!(work, Work::Ensure | Work::Delete) && attempt.asked_for_time()
+        self.0.retain(|work, attempt| match work {
+            Work::Ensure | Work::Delete => attempt.asked_for_time(),
+            Work::Eject(_) => attempt.may_pass(),
+            Work::Make(_)
+            | Work::Remove(_)
+            | Work::Agent(_)
+            | Work::Fence(_)
+            | Work::Bury(_)
+            | Work::Select
+            | Work::Check
+            | Work::Iso
+            | Work::Keep
+            | Work::LetGo
+            | Work::Part => false,
         });
     }
 
@@ -147,7 +162,8 @@ impl Work {
             | Self::Remove(slot)
             | Self::Agent(slot)
             | Self::Fence(slot)
-            | Self::Bury(slot) => Some(slot),
+            | Self::Bury(slot)
+            | Self::Eject(slot) => Some(slot),
             Self::Ensure
             | Self::Delete
             | Self::Select
@@ -163,6 +179,12 @@ impl Work {
 // === impl Attempt ===
 
 impl Attempt {
+    /// It was accepted, or refused for something that may pass.
+    fn may_pass(&self) -> bool {
+        let fault = self.fault.as_ref();
+        fault.is_none_or(|fault| fault.retry != Retry::Never)
+    }
+
     /// It was refused for something that passes, with the time to come back.
     fn asked_for_time(&self) -> bool {
         let passes = |fault: &Fault| fault.retry == Retry::Backoff && fault.after.is_some();
@@ -277,6 +299,21 @@ mod tests {
         for work in [Work::Fence(1), Work::Make(2), Work::Ensure] {
             assert!(attempts.fault(work).is_some(), "{work:?}");
         }
+    }
+
+    #[test]
+    fn a_change_does_not_have_a_guest_asked_again_and_an_older_driver_may_have_been_updated() {
+        let mut attempts = Attempts::default();
+        attempts.note(Work::Eject(1), None, T0);
+        attempts.note(Work::Eject(2), Some(fault(Retry::Never)), T0);
+        attempts.clear();
+        let held = fault(Retry::Slow);
+        assert!(
+            !attempts
+                .due(Work::Eject(1), Some(&held), after(200))
+                .is_now()
+        );
+        assert!(attempts.due(Work::Eject(2), None, after(200)).is_now());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What is to be done for a template. Pure.
 
 mod course;
+mod ejection;
 mod healing;
 mod later;
 mod leaving;
@@ -32,6 +33,7 @@ use crate::{
     pool::Pool,
     wish::{Adopt, Ending, Wish},
 };
+pub(super) use ejection::patiently;
 use healing::Care;
 use jiff::Timestamp;
 use later::Later;
@@ -77,6 +79,8 @@ pub(super) struct Plan {
     pub(super) awaited: Vec<AdoptionPlan>,
     /// Those to be given up.
     pub(super) release: Vec<MachineRef>,
+    /// Those whose ISO is to be taken out: they are installed.
+    pub(super) eject: Vec<MachineRef>,
     /// What is known of the hosts in the machines.
     pub(super) hosts: Hosts,
     /// What the node pool is to select Agents by, if that is to be set.
@@ -158,6 +162,7 @@ pub(super) fn plan(seen: &Seen<'_>) -> Plan {
         plan.assign(seen);
         plan.ask_again(seen);
         plan.welcome(seen);
+        plan.eject(seen);
     } else {
         plan.suspend(seen);
     }

@@ -1,5 +1,6 @@
 //! Whole scenarios, on a hub and a driver in memory.
 
+mod ejection;
 mod healing;
 mod isos;
 mod leaving;

@@ -57,6 +57,7 @@ impl From<pb::VirtualMachine> for Machine {
     fn from(machine: pb::VirtualMachine) -> Self {
         let (ownership, state) = (machine.ownership(), machine.state());
         let power = machine.power_state();
+        let ejection = machine.operation.filter(is_ejection);
         Self {
             ownership: match ownership {
                 pb::Ownership::Ours => Ownership::Ours,
@@ -85,9 +86,15 @@ impl From<pb::VirtualMachine> for Machine {
             fault: machine.fault.map(Into::into),
             spec_hash: machine.spec_hash,
             companion_template: machine.companion_template,
+            mounted_iso: machine.mounted_iso,
+            ejection: ejection.and_then(|it| it.fault).map(Into::into),
             revision: machine.revision,
         }
     }
+}
+
+fn is_ejection(operation: &pb::Operation) -> bool {
+    operation.verb() == pb::Verb::EjectIso && operation.state() == pb::OperationState::Failed
 }
 
 impl From<pb::VirtualMachineState> for State {

@@ -30,7 +30,7 @@ impl Plan {
         }
         let leave = !self.fence.is_empty() || !self.bury.is_empty();
         let sets = self.select.is_some() || !self.agents.is_empty();
-        let makes = !self.ensure.is_empty() || sets;
+        let makes = !self.ensure.is_empty() || !self.eject.is_empty() || sets;
         if leave || makes || !self.removed().is_empty() {
             let again = if self.asks_only_for_what(acted) {
                 AGAIN
@@ -63,6 +63,7 @@ impl Plan {
         leave
             && (self.select.is_none() || acted.select.is_some())
             && self.made().is_subset(&acted.made())
+            && self.ejected().is_subset(&acted.ejected())
             && self.removed().is_subset(&acted.removed())
             && self.welcomed().is_subset(&acted.welcomed())
     }
@@ -76,6 +77,11 @@ impl Plan {
     pub(super) fn removed(&self) -> BTreeSet<i32> {
         let machines = self.delete.iter().chain(&self.prove);
         machines.map(|machine| machine.key.slot).collect()
+    }
+
+    /// Slots whose ISO is to be taken out.
+    fn ejected(&self) -> BTreeSet<i32> {
+        self.eject.iter().map(|machine| machine.key.slot).collect()
     }
 
     /// Slots whose Agents are to be set.

@@ -71,7 +71,7 @@ fn unless_used(course: Course, machine: Option<&Machine>, standing: Standing) ->
 fn told(machine: Option<&Machine>, work: Work) -> Option<&Fault> {
     let machine = machine.filter(|machine| match work {
         Work::Remove(_) => machine.exists(),
-        Work::Agent(_) => false,
+        Work::Agent(_) | Work::Eject(_) => false,
         Work::Ensure
         | Work::Delete
         | Work::Make(_)
