@@ -20,6 +20,7 @@ mod handover;
 mod healing;
 mod hostile;
 mod hub;
+mod infra_envs;
 mod isos;
 mod leadership;
 mod leaving;
