@@ -67,13 +67,13 @@ impl Pace {
     /// What comes next. Nothing after the end, or after the content was given up.
     fn next(&self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cause>>> {
         self.inside().handed = None;
-        let mut content = self.content();
-        let next = match &mut *content {
-            Some(content) => ready!(content.poll_next_unpin(context)),
+        let mut kept = self.content();
+        let next = match &mut *kept {
+            Some(pieces) => ready!(pieces.poll_next_unpin(context)),
             None => None,
         };
         if next.is_none() {
-            *content = None;
+            *kept = None;
         }
         Poll::Ready(next)
     }

@@ -83,7 +83,7 @@ async fn serve(stream: &mut Stream, service: Service) -> Seen {
         }
         Service::AnswersAndSleeps(status) => {
             let _ = stream.write_all(reply(status).as_bytes()).await;
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
         Service::Refuses(status) => {
             let _ = stream.write_all(reply(status).as_bytes()).await;
