@@ -2,6 +2,7 @@
 //!
 //! What a step claims is looked up with govc and kubectl; our own word for it does not count.
 
+mod image;
 mod look;
 mod node_pool;
 mod test_mode;
@@ -43,9 +44,6 @@ async fn all(demo: &Demo, steps: &mut Steps, lab: &mut Option<Lab>) -> anyhow::R
     steps.step("lab started", start(demo, lab)).await?;
     let lab = lab.as_mut().context("the lab started")?;
     steps.step("driver answers", driver_answers(lab)).await?;
-    steps
-        .step("ISO file uploaded", async { Ok(lab.upload_iso().await?) })
-        .await?;
     if demo.mode != Mode::Nodepool {
         test_mode::run(lab, demo.replicas, steps).await?;
     }
@@ -81,10 +79,9 @@ async fn start(demo: &Demo, lab: &mut Option<Lab>) -> anyhow::Result<String> {
         .own_hub()
         .namespace("clusters")
         .folder(&folder);
-    builder = match (&demo.crds, demo.mode) {
-        (_, Mode::Test) => builder,
-        (Some(folder), _) => builder.kinds(folder),
-        (None, _) => builder.node_pools(),
+    builder = match &demo.crds {
+        Some(folder) => builder.kinds(folder),
+        None => builder.node_pools(),
     };
     let started = builder.start().await?;
     let version = started.kubectl(&["version", "--output", "json"]).await?;

@@ -10,6 +10,7 @@ use lab::vcenter::Machine;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::image::Discovery;
 use super::look::{PATIENCE, machines_on, names, nothing_left};
 use crate::commands::steps::Steps;
 
@@ -28,17 +29,30 @@ const ALLOW: &str = "vmware.hcp.open-cluster-management.io/allow-scale-down=true
 struct Shown<'a> {
     lab: &'a Lab,
     pool: Pool,
+    discovery: Discovery,
 }
 
 /// All steps of it.
 pub(super) async fn run(lab: &Lab, many: u32, steps: &mut Steps) -> anyhow::Result<()> {
     let pool = Pool::new(lab, NAME);
-    let it = Shown { lab, pool };
+    let mut made = None;
+    steps
+        .step(
+            "node pool: InfraEnv has an image",
+            prepared(lab, &pool, &mut made),
+        )
+        .await?;
+    let discovery = made.context("the image was made")?;
+    let it = Shown {
+        lab,
+        pool,
+        discovery,
+    };
     let mut played = None;
     steps
         .step(
             "node pool: surroundings are there",
-            it.prepared(&mut played),
+            it.surrounded(&mut played),
         )
         .await?;
     steps.step("node pool: 0 nodes", it.applied()).await?;
@@ -68,12 +82,26 @@ pub(super) async fn run(lab: &Lab, many: u32, steps: &mut Steps) -> anyhow::Resu
         .await
 }
 
+async fn prepared(lab: &Lab, pool: &Pool, made: &mut Option<Discovery>) -> anyhow::Result<String> {
+    pool.prepare(lab).await?;
+    let discovery = Discovery::made(lab, pool.infra_env(), 2).await?;
+    let evidence = discovery.evidence();
+    *made = Some(discovery);
+    Ok(evidence)
+}
+
 // === impl Shown ===
 
 impl Shown<'_> {
     async fn grows(&self, many: u32, steps: &mut Steps) -> anyhow::Result<()> {
         let grown = format!("node pool: 0 → {many}, machines are on");
         steps.step(&grown, self.scaled_up(many)).await?;
+        steps
+            .step(
+                "node pool: machines boot the image",
+                self.discovery.is_booted(self.lab),
+            )
+            .await?;
         steps
             .step("node pool: Agents registered", self.registered(many))
             .await?;
@@ -106,8 +134,7 @@ impl Shown<'_> {
             .await
     }
 
-    async fn prepared(&self, played: &mut Option<Agents>) -> anyhow::Result<String> {
-        self.pool.prepare(self.lab).await?;
+    async fn surrounded(&self, played: &mut Option<Agents>) -> anyhow::Result<String> {
         *played = Some(Agents::start(self.lab, Cast::default()).await?);
         Ok(format!(
             "hosted cluster {}, Agents in {}, Machines in {}",
@@ -119,7 +146,9 @@ impl Shown<'_> {
 
     async fn applied(&self) -> anyhow::Result<String> {
         self.lab.apply(&self.pool.node_pool(0)).await?;
-        self.lab.apply(&self.pool.template(self.lab)).await?;
+        let template = self.pool.template(self.lab);
+        let template = self.discovery.booted_by(self.lab, template)?;
+        self.lab.apply(&template).await?;
         self.condition("NodePoolFound", "True").await?;
         nothing_left(self.lab).await
     }

@@ -1,9 +1,11 @@
 //! A template in test mode: up, down, through a kill, and to nothing.
 
 use anyhow::Context as _;
+use lab::agents::InfraEnv;
 use lab::{CREDENTIALS, Lab};
 use serde_json::Value;
 
+use super::image::Discovery;
 use super::look::{PATIENCE, machines_on, nothing_left};
 use crate::commands::steps::Steps;
 
@@ -14,9 +16,19 @@ const FEW: u32 = 2;
 
 /// All steps of it.
 pub(super) async fn run(lab: &mut Lab, many: u32, steps: &mut Steps) -> anyhow::Result<()> {
-    steps.step("template applied", applied(lab, many)).await?;
+    let mut made = None;
+    steps
+        .step("InfraEnv has an image", prepared(lab, &mut made))
+        .await?;
+    let discovery = made.context("the image was made")?;
+    steps
+        .step("template applied", applied(lab, &discovery, many))
+        .await?;
     steps
         .step("machines are on", machines_on(lab, many))
+        .await?;
+    steps
+        .step("machines boot the image", discovery.is_booted(lab))
         .await?;
     steps
         .step("machines are in the status", in_status(lab, many))
@@ -31,13 +43,23 @@ pub(super) async fn run(lab: &mut Lab, many: u32, steps: &mut Steps) -> anyhow::
     steps
         .step("status after the restart", in_status(lab, many))
         .await?;
-    steps.step("template deleted", deleted(lab)).await?;
+    steps
+        .step("template deleted", deleted(lab, &discovery))
+        .await?;
     steps.step("nothing is left", nothing_left(lab)).await
 }
 
-async fn applied(lab: &Lab, replicas: u32) -> anyhow::Result<String> {
+async fn prepared(lab: &Lab, made: &mut Option<Discovery>) -> anyhow::Result<String> {
+    let discovery = Discovery::made(lab, InfraEnv::new(lab, "image"), 1).await?;
+    let evidence = discovery.evidence();
+    *made = Some(discovery);
+    Ok(evidence)
+}
+
+async fn applied(lab: &Lab, discovery: &Discovery, replicas: u32) -> anyhow::Result<String> {
     lab.apply(&lab.credentials(CREDENTIALS)?).await?;
-    lab.apply(&lab.template(NAME, replicas)).await?;
+    let template = discovery.booted_by(lab, lab.template(NAME, replicas))?;
+    lab.apply(&template).await?;
     Ok(format!("kubectl apply: {NAME}, {replicas} replicas"))
 }
 
@@ -102,10 +124,11 @@ async fn killed(lab: &mut Lab, count: u32) -> anyhow::Result<String> {
     ))
 }
 
-async fn deleted(lab: &Lab) -> anyhow::Result<String> {
+async fn deleted(lab: &Lab, discovery: &Discovery) -> anyhow::Result<String> {
     lab.kubectl(&["delete", "vmtemplate", NAME, "--wait=false"])
         .await?;
     lab.wait_for_template(NAME, PATIENCE, |template| template.is_none())
         .await?;
+    discovery.removed(lab).await?;
     Ok("kubectl: the template is gone, and so is its finalizer".to_owned())
 }
