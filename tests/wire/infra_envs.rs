@@ -6,6 +6,7 @@ use lab::{DATASTORE, Lab};
 use serde_json::{Value, json};
 
 use crate::hub::{Hub, POOL, condition};
+use crate::isos::is_iso;
 use crate::zone::PATIENCE;
 
 const SIZE: u64 = 4 << 20;
@@ -145,7 +146,7 @@ async fn fifty_templates_that_want_one_image_cause_one_transfer() {
     assert_eq!(image.counts().gets, 1, "{:?}", image.counts());
     let govc = lab.vcenter().govc();
     let files = govc.files(DATASTORE, "hcp-iso").await.unwrap();
-    let isos = files.keys().filter(|name| name.ends_with(".iso"));
+    let isos = files.keys().filter(|name| is_iso(name));
     assert_eq!(isos.count(), 1, "{files:?}");
 }
 

@@ -8,6 +8,7 @@ mod uploads;
 mod watches;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use contract::v1::isos_client::IsosClient;
@@ -130,8 +131,9 @@ impl Store {
 }
 
 /// A file that looks whole to whoever browses the folder.
-fn is_iso(name: &str) -> bool {
-    name.ends_with(".iso") && !name.contains(".part-")
+pub(crate) fn is_iso(name: &str) -> bool {
+    let extension = Path::new(name).extension();
+    extension.is_some_and(|it| it == "iso") && !name.contains(".part-")
 }
 
 /// The state of an ISO or of a file, without its prefix.

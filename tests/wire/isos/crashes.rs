@@ -36,7 +36,7 @@ impl Store {
         let wish = self.wish(owner, image.url());
         // A driver that is killed meanwhile never answers.
         if self.zone.attempt(ISO, &wish).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

@@ -153,8 +153,8 @@ async fn a_proxy_at_a_refused_address_is_not_spoken_to() {
         }),
         ..UrlSource::default()
     };
-    let named = source(&fetcher, through("http://proxy.example:3128"));
-    let refused = fault(fetcher.ask(&named).await);
+    let metadata = source(&fetcher, through("http://proxy.example:3128"));
+    let refused = fault(fetcher.ask(&metadata).await);
     let told = (&*refused.metadata["host"], &*refused.metadata["rule"]);
     assert_eq!(told, ("proxy.example", "metadata"));
     let fetcher = over(Names::of(&[]), &[]);
