@@ -1,6 +1,9 @@
 //! Removes garbage from the folders that were used.
 
-use super::{catalog, destination::Destination, folder::File, mounts, store::Store, view::Mounts};
+use super::{
+    catalog, destination::Destination, folder::File, mounts, store::Store, view::Mounts,
+    wishes::IsoId,
+};
 use crate::{
     core::Core,
     edge::caller::new_operation_id,
@@ -48,29 +51,35 @@ pub async fn look(
     }))
 }
 
-/// Files that an ISO wants, under whatever name its vCenter is known.
+/// Files that an ISO wants.
 fn wanted<'a>(
     core: &Core,
     vcenter: &VCenter,
     place: &Destination,
     files: impl Iterator<Item = &'a String>,
 ) -> BTreeSet<String> {
+    let is_wanted = |file: &&String| !wanted_by(core, vcenter, place, file).is_empty();
+    files.filter(is_wanted).cloned().collect()
+}
+
+/// Who wants a file, under whatever name its vCenter is known to them.
+pub fn wanted_by(
+    core: &Core,
+    vcenter: &VCenter,
+    place: &Destination,
+    file: &str,
+) -> BTreeSet<IsoId> {
     let instance = vcenter.instance();
-    let same: Vec<_> = core
-        .all()
-        .into_iter()
-        .filter(|it| it.instance() == instance)
-        .collect();
-    let is_wanted = |state: &State, file: &str| {
-        let isos = &state.isos;
-        let is_named = isos.named_by(&place.path(file)).next().is_some();
-        is_named || !isos.wanted_by(place.datastore(), file).is_empty()
+    let path = place.path(file);
+    let of = |state: &State| -> Vec<_> {
+        let by_name = state.isos.named_by(&path);
+        let by_content = state.isos.wanted_by(place.datastore(), file);
+        by_name.chain(by_content).cloned().collect()
     };
-    let files = files.filter(|file| {
-        same.iter()
-            .any(|it| it.read(|state| is_wanted(state, file)))
-    });
-    files.cloned().collect()
+    let all = core.all().into_iter();
+    all.filter(|it| it.instance() == instance)
+        .flat_map(|it| it.read(of))
+        .collect()
 }
 
 /// Removes garbage for as long as the vCenter is followed.

@@ -7,9 +7,12 @@ use super::{
     record,
     wishes::{IsoId, Wanted, Wish},
 };
-use crate::{inventory::Inventory, soap::MoRef, vcenter::state::State};
+use crate::{soap::MoRef, vcenter::state::State};
 use contract::v1::{Fault, InventoryObject, Iso, IsoFile, IsoKey, IsoOrigin, IsoState, Reason};
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// How many of those who want or mount a file are shown.
 const SHOWN: usize = 20;
@@ -40,7 +43,7 @@ pub fn iso(state: &State, id: &IsoId, mounts: &Mounts) -> Option<Iso> {
         Wanted::There(iso) => Iso::clone(iso),
         Wanted::Image { image, datastores } => {
             let image = state.isos.image(image)?;
-            of_image(&state.inventory, image, (id, datastores), mounts)
+            of_image(state, image, (id, datastores), mounts)
         }
     };
     Some(Iso {
@@ -52,7 +55,7 @@ pub fn iso(state: &State, id: &IsoId, mounts: &Mounts) -> Option<Iso> {
 }
 
 fn of_image(
-    inventory: &Inventory,
+    state: &State,
     image: &Image,
     (id, datastores): (&IsoId, &[MoRef]),
     mounts: &Mounts,
@@ -61,11 +64,16 @@ fn of_image(
     let copies = datastores
         .iter()
         .filter_map(|it| Some((it, image.copies.get(it)?)));
-    let files: Vec<_> = copies
-        .clone()
-        .map(|(datastore, copy)| file(inventory.describe(datastore), copy, &known, mounts))
-        .collect();
-    let state = known.fault.as_ref().map_or_else(|| least(&files), state_of);
+    let shown = |(datastore, copy): (&MoRef, &Copy)| {
+        let stored = copy.stored();
+        // Another source may have led to the same file.
+        let by_all = stored.map(|stored| state.isos.wanted_by(datastore, &stored.file));
+        let wanted_by = by_all.unwrap_or_else(|| copy.wanted_by.iter().collect());
+        let datastore = state.inventory.describe(datastore);
+        file(datastore, (copy, &wanted_by), &known, mounts)
+    };
+    let files: Vec<_> = copies.clone().map(shown).collect();
+    let how_far = known.fault.as_ref().map_or_else(|| least(&files), state_of);
     let broken = || files.iter().find_map(|file| file.fault.clone());
     let fault = known.fault.clone().or_else(broken);
     let stored = copies.clone().find_map(|(_, copy)| copy.stored());
@@ -75,7 +83,7 @@ fn of_image(
     Iso {
         origin: known.origin.into(),
         source: known.source,
-        state: state.into(),
+        state: how_far.into(),
         operation: operations.min_by_key(|operation| operation.ended_at.is_some()),
         fault,
         size_bytes: signed(size),
@@ -84,7 +92,7 @@ fn of_image(
             .unwrap_or_default(),
         files,
         checked_at: known.checked_at,
-        source_revision: if state == IsoState::Ready {
+        source_revision: if how_far == IsoState::Ready {
             known.revision
         } else {
             String::new()
@@ -134,7 +142,12 @@ impl Known {
     }
 }
 
-fn file(datastore: InventoryObject, copy: &Copy, known: &Known, mounts: &Mounts) -> IsoFile {
+fn file(
+    datastore: InventoryObject,
+    (copy, wanted_by): (&Copy, &BTreeSet<&IsoId>),
+    known: &Known,
+    mounts: &Mounts,
+) -> IsoFile {
     let stored = copy.stored().filter(|_| known.is_confirmed);
     let (state, transferred) = match (&copy.stage, &copy.fault) {
         (_, Some(fault)) => (state_of(fault), 0),
@@ -155,8 +168,8 @@ fn file(datastore: InventoryObject, copy: &Copy, known: &Known, mounts: &Mounts)
             .map(|stored| stored.sha256.to_string())
             .unwrap_or_default(),
         origin: known.origin.into(),
-        wanted_by: first(copy.wanted_by.iter()),
-        wanted_by_count: count(copy.wanted_by.len()),
+        wanted_by: first(wanted_by.iter().copied()),
+        wanted_by_count: count(wanted_by.len()),
         mounted_by: mounted_by.iter().take(SHOWN).cloned().collect(),
         mounted_by_count: count(mounted_by.len()),
         stored_at: stored.and_then(|stored| stored.stored_at),

@@ -6,16 +6,17 @@ use crate::{
     edge::caller::Caller,
     grpc::{convert as common, named},
     iso::{
-        self, catalog, destination::Destination, path::DatastorePath, sweep, view, wishes::IsoId,
+        self, catalog, destination::Destination, garbage, path::DatastorePath, sweep, view,
+        wishes::IsoId,
     },
     soap::MoRef,
-    vcenter::VCenter,
+    vcenter::{VCenter, clock},
 };
 use contract::v1::{
-    DeleteIsoRequest, DeleteIsoResponse, Fault, IsoFile, IsoState, Reason, Verb,
+    DeleteIsoRequest, DeleteIsoResponse, Fault, IsoFile, IsoOrigin, IsoState, Reason, Verb,
     delete_iso_request::Ref,
 };
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// Withdraws a wish, or removes a file.
 pub(super) async fn delete(
@@ -44,7 +45,7 @@ pub(super) async fn delete(
                 let problem = "must be an ISO of the caller's hub";
                 return Err(Fault::invalid("key.hub_id", problem));
             }
-            withdraw(&vcenter, caller, &id, validate_only)
+            withdraw(service, (vcenter.as_ref(), caller), &id, validate_only)
         }
         Some(Ref::Path(text)) => {
             let path = convert::path(&text, "path")?;
@@ -65,7 +66,12 @@ pub(super) async fn delete(
 }
 
 /// The files of the wish, as they are without it.
-fn withdraw(vcenter: &VCenter, caller: &Caller, id: &IsoId, validate_only: bool) -> Vec<IsoFile> {
+fn withdraw(
+    service: &IsosService,
+    (vcenter, caller): (&VCenter, &Caller),
+    id: &IsoId,
+    validate_only: bool,
+) -> Vec<IsoFile> {
     let before = vcenter.read(|state| view::iso(state, id, &view::mounts(state)));
     let Some(before) = before else {
         return Vec::new();
@@ -74,14 +80,22 @@ fn withdraw(vcenter: &VCenter, caller: &Caller, id: &IsoId, validate_only: bool)
         vcenter.write(|state| state.isos.withdraw(id));
         note(vcenter, caller, &id.to_string(), Outcome::Done);
     }
-    let key = Some(id.key());
-    let without = |mut file: IsoFile| {
-        let wanted = file.wanted_by_count;
-        file.wanted_by.retain(|other| Some(other) != key.as_ref());
-        file.wanted_by_count = wanted.saturating_sub(1).max(0);
-        file
-    };
-    before.files.into_iter().map(without).collect()
+    let grace = service.store.settings.grace;
+    let files = before.files.into_iter();
+    files.map(|file| without(file, id, grace)).collect()
+}
+
+/// A file that one less wants.
+fn without(mut file: IsoFile, id: &IsoId, grace: Duration) -> IsoFile {
+    let key = id.key();
+    file.wanted_by.retain(|other| *other != key);
+    file.wanted_by_count = file.wanted_by_count.saturating_sub(1).max(0);
+    let is_used = file.wanted_by_count + file.mounted_by_count > 0;
+    let is_fetched = file.origin() == IsoOrigin::Url && file.state() == IsoState::Ready;
+    if is_fetched && !is_used {
+        file.garbage_at = Some(garbage::goes_at(clock::now(), grace));
+    }
+    file
 }
 
 /// A file that is to be removed now.
@@ -123,7 +137,8 @@ impl Removal<'_> {
             }
             return self.not_ours(&datastore).await;
         };
-        may_go(&file)?;
+        let wanted_by = sweep::wanted_by(core, vcenter, &place, path.file());
+        may_go(&file, &wanted_by)?;
         if validate_only {
             file.verbs = vec![Verb::Delete.into()];
             return Ok(file);
@@ -170,7 +185,7 @@ impl Removal<'_> {
 }
 
 /// Whether nobody else needs the file.
-fn may_go(file: &IsoFile) -> Result<(), Fault> {
+fn may_go(file: &IsoFile, wanted_by: &BTreeSet<IsoId>) -> Result<(), Fault> {
     let path = &file.path;
     if let Some(first) = file.mounted_by.first() {
         let what = format!("`{path}` is mounted by `{first}`");
@@ -178,9 +193,8 @@ fn may_go(file: &IsoFile) -> Result<(), Fault> {
         let fault = Fault::new(Reason::IsoInUse, what).with("path", path);
         return Err(fault.with("mounted_by", all));
     }
-    if file.wanted_by_count > 0 {
-        let keys = file.wanted_by.iter().cloned();
-        let all: Vec<_> = keys.map(|key| IsoId::from(key).to_string()).collect();
+    if !wanted_by.is_empty() {
+        let all: Vec<_> = wanted_by.iter().map(IsoId::to_string).collect();
         let all = all.join(",");
         let what = format!("`{path}` is wanted by {all}");
         let fault = Fault::new(Reason::IsoWanted, what).with("path", path);
@@ -199,4 +213,36 @@ fn note(vcenter: &VCenter, caller: &Caller, identity: &str, outcome: Outcome<'_>
         operation_id: &caller.operation_id,
     };
     audit::change(&change, outcome);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_nobody_else_needs_says_when_it_goes() {
+        let id = |owner: &str| IsoId {
+            hub_id: "hub".into(),
+            owner_uid: owner.into(),
+            id: String::new(),
+        };
+        let of = |origin: IsoOrigin, wanted: i32, mounted: i32| IsoFile {
+            origin: origin.into(),
+            state: IsoState::Ready.into(),
+            wanted_by: vec![id("a").key()],
+            wanted_by_count: wanted,
+            mounted_by_count: mounted,
+            ..IsoFile::default()
+        };
+        for (file, goes) in [
+            (of(IsoOrigin::Url, 1, 0), true),
+            (of(IsoOrigin::Url, 2, 0), false),
+            (of(IsoOrigin::Url, 1, 1), false),
+            (of(IsoOrigin::Upload, 1, 0), false),
+        ] {
+            let left = without(file.clone(), &id("a"), Duration::from_secs(1));
+            assert_eq!(left.garbage_at.is_some(), goes, "{file:?}");
+            assert!(left.wanted_by.is_empty());
+        }
+    }
 }

@@ -346,3 +346,15 @@ fn an_upload_is_whole_at_once_and_is_never_fetched() {
     assert_eq!((iso.state(), &*iso.source), (IsoState::Ready, "agent"));
     assert_eq!(iso.sha256, stored("a").sha256.to_string());
 }
+
+#[test]
+fn a_file_is_wanted_by_all_whose_content_it_is_wherever_it_came_from() {
+    let other = "https://images.example/other.iso";
+    let mut world = World::new();
+    world.want("a", URL, "", &[1]);
+    world.fetch(URL, "a");
+    world.want("b", other, "", &[1]);
+    world.fetch(other, "a");
+    let file = world.iso("a").files[0].clone();
+    assert_eq!(file.wanted_by, [id("a").key(), id("b").key()]);
+}
