@@ -46,8 +46,31 @@ impl Discovery {
         Ok(())
     }
 
-    /// It lies on the datastore, whole, and was fetched once; all machines have it in their drives.
+    /// It lies on the datastore, whole, and was fetched once.
+    pub(super) async fn is_stored(&self, lab: &Lab) -> anyhow::Result<String> {
+        let path = self.path(lab).await?;
+        Ok(format!(
+            "govc: {path}, the bytes of the image, fetched once"
+        ))
+    }
+
+    /// The same, and all machines have it in their drives, which they have until they are installed.
     pub(super) async fn is_booted(&self, lab: &Lab) -> anyhow::Result<String> {
+        let path = self.path(lab).await?;
+        let govc = lab.vcenter().govc();
+        for machine in govc.machines().await? {
+            let info = ["device.info", "-vm", &machine.name, "cdrom-*"];
+            let info = govc.json(&info).await?;
+            let booted = &info["devices"][0]["backing"]["fileName"];
+            ensure!(*booted == path.as_str(), "{} has {booted}", machine.name);
+        }
+        Ok(format!(
+            "govc: {path}, the bytes of the image, fetched once; in the drive of each machine"
+        ))
+    }
+
+    /// Where it lies, after a look at it.
+    async fn path(&self, lab: &Lab) -> anyhow::Result<String> {
         let govc = lab.vcenter().govc();
         let sha256 = self.image.content().sha256();
         let files = govc.files(DATASTORE, FOLDER).await?;
@@ -59,15 +82,6 @@ impl Discovery {
         ensure!(found == sha256, "{file} holds something else");
         let gets = self.image.counts().gets;
         ensure!(gets == 1, "the image was fetched {gets} times");
-        let path = format!("[{DATASTORE}] {file}");
-        for machine in govc.machines().await? {
-            let info = ["device.info", "-vm", &machine.name, "cdrom-*"];
-            let info = govc.json(&info).await?;
-            let booted = &info["devices"][0]["backing"]["fileName"];
-            ensure!(*booted == path.as_str(), "{} has {booted}", machine.name);
-        }
-        Ok(format!(
-            "govc: {path}, the bytes of the image, fetched once; in the drive of each machine"
-        ))
+        Ok(format!("[{DATASTORE}] {file}"))
     }
 }

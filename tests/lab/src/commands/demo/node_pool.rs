@@ -98,8 +98,8 @@ impl Shown<'_> {
         steps.step(&grown, self.scaled_up(many)).await?;
         steps
             .step(
-                "node pool: machines boot the image",
-                self.discovery.is_booted(self.lab),
+                "node pool: the image is on the datastore",
+                self.discovery.is_stored(self.lab),
             )
             .await?;
         steps
