@@ -89,7 +89,7 @@ async fn once(lab: &Lab, size: u64, number: u32) -> anyhow::Result<Run> {
         digest(lab, &file).await? == sha256,
         "the driver's file is another"
     );
-    remove(lab, &file).await?;
+    ensure::forget(lab, &file, number).await?;
     Ok(Run {
         curl_seconds,
         driver_seconds,
