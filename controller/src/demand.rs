@@ -144,7 +144,7 @@ fn of_pool(asking: &Asking<'_>, pool: &Pool) -> Demand {
         },
         Ok((asked, basis)) => {
             let fall = match &basis {
-                Basis::Pool(_) => fall(asking, before, asked),
+                Basis::Pool(parts) => fall(asking, before, parts.leads_to(asked)),
                 Basis::PoolAbsent { deleted: false, .. } => vanished(asking, before, asked),
                 Basis::Leaving
                 | Basis::Test
@@ -158,6 +158,21 @@ fn of_pool(asking: &Asking<'_>, pool: &Pool) -> Demand {
                 wake: fall.map(|fall| fall.until),
                 ..Demand::plain(wish, number, basis)
             }
+        }
+    }
+}
+
+// === impl Parts ===
+
+impl Parts {
+    /// Where the number that is asked for now leads: machines that Cluster API lets go one after the other make
+    /// one fall, which is seen before the first of them has gone.
+    fn leads_to(&self, asked: i32) -> i32 {
+        match self.source {
+            Source::ClusterApi | Source::Replicas if !self.partial => {
+                asked.min(self.replicas.saturating_add(self.spares))
+            }
+            Source::ClusterApi | Source::Replicas | Source::Least => asked,
         }
     }
 }

@@ -423,3 +423,29 @@ fn a_template_that_goes_wants_nothing() {
         .demand();
     assert_eq!((demand.desired, demand.basis), (0, Basis::Leaving));
 }
+
+#[test]
+fn machines_that_are_let_go_one_after_the_other_make_one_fall() {
+    let until = Timestamp::UNIX_EPOCH + GRACE;
+    for (kept, expected) in [(5, Some(2)), (4, Some(2)), (3, Some(2)), (2, Some(2))] {
+        let case = Case::new(2).with(|it| {
+            it.status.desired_replicas = Some(5);
+            it.pool.replicas = Sought::Found(2);
+            machines(&mut it.pool, 5, 5 - kept);
+        });
+        let demand = case.demand();
+        let fall = expected.map(|to| Fall { to, until });
+        assert_eq!((demand.desired, demand.fall), (5, fall), "{kept} are kept");
+    }
+    // The least of an automatic scaling is not where it leads.
+    let scaled = Case::new(0).with(|it| {
+        let bounds = AutoScaling {
+            min: Some(1),
+            ..AutoScaling::default()
+        };
+        it.pool.node_pool = node_pool(|pool| pool.spec.auto_scaling = Some(bounds));
+        it.status.desired_replicas = Some(5);
+        machines(&mut it.pool, 5, 0);
+    });
+    assert_eq!(scaled.demand().fall, None);
+}
