@@ -155,14 +155,14 @@ async fn work<D: Driver>(
 
 impl<D: Driver> Work<'_, D> {
     async fn run(&self, memory: &mut Memory) -> Result<(bool, Action), Error> {
-        let sight = self.look(memory);
+        let (_, recorded) = memory.status(self.template);
+        let sight = self.look(&recorded);
         self.count_faults(memory, &sight);
         memory.rest_on(&self.wish, &sight);
         self.check(&sight, memory).await;
         secrets::keep(self, &sight, memory).await;
 
         let pool = self.ctx.hub.pool(&self.wish);
-        let (_, recorded) = memory.status(self.template);
         // Anew each time: nothing is destroyed because of what was found a while ago.
         memory.looks.clear();
         let (first, record, desired) = {
@@ -184,16 +184,16 @@ impl<D: Driver> Work<'_, D> {
         self.measure(&sight, desired, memory).await;
 
         // What was answered is part of what is seen now.
-        let sight = self.look(memory);
-        self.count_faults(memory, &sight);
         let (_, old) = memory.status(self.template);
+        let sight = self.look(&old);
+        self.count_faults(memory, &sight);
         let seen = self.seen(&sight, &pool, &old, memory);
         let next = plan(&seen);
         let plan = next.after(&first, seen.now);
         let status = report::status(&seen, &plan);
         let (finished, due) = (plan.finished, seen.demand.wake);
         let again = self.report(memory, &old, (&status, &plan)).await?;
-        let parted = finished && self.part(&old, &plan, memory).await;
+        let parted = finished && self.part((&old, &sight), &plan, memory).await;
         if !finished {
             memory.attempts.succeeded(Task::Part);
         }
@@ -210,7 +210,7 @@ impl<D: Driver> Work<'_, D> {
     /// Lets go of what the template holds, and tells of what it leaves behind. Whether all is let go.
     async fn part(
         &self,
-        status: &VMwareNodePoolTemplateStatus,
+        (status, sight): (&VMwareNodePoolTemplateStatus, &Sight),
         plan: &Plan,
         memory: &mut Memory,
     ) -> bool {
@@ -228,19 +228,19 @@ impl<D: Driver> Work<'_, D> {
             memory.attempts.note(Task::Part, Some(fault), now);
             return false;
         }
-        iso::withdraw(self, memory).await;
+        iso::withdraw(self, sight).await;
         if let Some(event) = events::farewell(self.wish.ending, &plan.record) {
             self.tell(&event).await;
         }
         true
     }
 
-    fn look(&self, memory: &Memory) -> Sight {
+    /// What is seen now, in the light of what was recorded.
+    fn look(&self, status: &VMwareNodePoolTemplateStatus) -> Sight {
         let template = self.wish.companion_name();
         let mut sight = self.link.look(&self.wish.owner.uid, &template);
-        let (_, status) = memory.status(self.template);
         let prefix = &self.wish.prefix;
-        sight.owner.doubt(|it| is_credible(it, prefix, &status));
+        sight.owner.doubt(|it| is_credible(it, prefix, status));
         sight
     }
 

@@ -4,6 +4,7 @@ use super::{Work, memory::Memory};
 use crate::{
     driver::{Driver, IsoWanted, On},
     iso::{self, Lack, Request, request},
+    link::Sight,
     reason::Reason,
 };
 use jiff::Timestamp;
@@ -63,9 +64,9 @@ async fn told<D: Driver>(
 
 /// Says that the template wants no ISO any more. A driver that cannot be told forgets it by itself, when it is
 /// started anew; until then the file stays.
-pub(super) async fn withdraw<D: Driver>(work: &Work<'_, D>, memory: &Memory) {
-    let sight = work.look(memory);
-    let vcenter = sight.vcenter.filter(|_| work.wish.iso.is_fetched());
+pub(super) async fn withdraw<D: Driver>(work: &Work<'_, D>, sight: &Sight) {
+    let vcenter = sight.vcenter.as_ref();
+    let vcenter = vcenter.filter(|_| work.wish.iso.is_fetched());
     let Some(vcenter) = vcenter else { return };
     let on = On {
         caller: &work.ctx.caller,
