@@ -4,10 +4,10 @@ use super::{Guard, Link, Phase, SecretRef, names::Names, view::Concerned};
 use crate::{
     crd::{SECRET_FINALIZER, VMwareNodePoolTemplate},
     credentials::{self, InvalidSecret},
-    driver::{Caller, Changes, Driver, Event, Fault, Kind, Login, Message, On, Vcenter},
+    driver::{Caller, Driver, Event, Fault, Kind, Login, Message, On, Vcenter},
     metrics, retry,
 };
-use futures::StreamExt as _;
+use futures::{StreamExt as _, stream::BoxStream};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
@@ -319,15 +319,18 @@ impl<D: Driver> Session<D> {
     }
 }
 
-async fn next(changes: &mut Changes) -> Result<Message, Fault> {
-    match timeout(SILENCE, changes.next()).await {
+/// The next message of a watch, or why there is none.
+pub(super) async fn next<T>(
+    messages: &mut BoxStream<'static, Result<T, Fault>>,
+) -> Result<T, Fault> {
+    match timeout(SILENCE, messages.next()).await {
         Ok(Some(message)) => message,
         Ok(None) => Err(Fault::unreachable("the driver ended the watch")),
         Err(_) => Err(silent()),
     }
 }
 
-fn silent() -> Fault {
+pub(super) fn silent() -> Fault {
     Fault::unreachable("the driver was silent for 30 s")
 }
 

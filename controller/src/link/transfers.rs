@@ -1,11 +1,11 @@
 //! How a link follows the ISOs of its vCenter, once somebody has one fetched.
 
-use super::session::{SILENCE, Session};
+use super::session::{SILENCE, Session, next, silent};
 use crate::{
     driver::{Driver, Fault, IsoEvent, On},
     retry,
 };
-use futures::{FutureExt as _, StreamExt as _};
+use futures::FutureExt as _;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
@@ -50,18 +50,15 @@ impl<D: Driver> Session<D> {
             caller: &self.caller,
             vcenter,
         };
-        let silent = || Fault::unreachable("the driver was silent for 30 s about ISOs");
         let opened = timeout(SILENCE, self.driver.watch_isos(on)).await;
         let mut events = match opened.unwrap_or_else(|_| Err(silent())) {
             Ok(events) => events,
             Err(fault) => return fault,
         };
         loop {
-            match timeout(SILENCE, events.next()).await {
-                Ok(Some(Ok(event))) => self.take_isos(event),
-                Ok(Some(Err(fault))) => return fault,
-                Ok(None) => return Fault::unreachable("the driver ended the watch of ISOs"),
-                Err(_) => return silent(),
+            match next(&mut events).await {
+                Ok(event) => self.take_isos(event),
+                Err(fault) => return fault,
             }
             *failures = 0;
         }
