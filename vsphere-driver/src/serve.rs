@@ -163,6 +163,7 @@ impl Driver {
         let soap = metrics.soap.clone();
         let core = Arc::new(Core::new(run.id.clone(), health.clone(), soap));
         let IsoConfig { sources, files } = self.options.config.iso.clone();
+        let max_iso_bytes = sources.max_bytes;
         let isos = Store::new(sources, files, metrics.isos.clone());
         core.keep_sources_off(isos.policy.clone());
         let isos = IsosService::new(core.clone(), Arc::new(isos));
@@ -170,7 +171,7 @@ impl Driver {
         let routes = Routes::new(probes)
             .add_service(reflection::v1()?)
             .add_service(reflection::v1alpha()?)
-            .add_service(DriverInfo::server(run))
+            .add_service(DriverInfo::server(run, max_iso_bytes))
             .add_service(
                 VCentersServer::new(VCentersService::new(core.clone()))
                     .max_decoding_message_size(MAX_MESSAGE_BYTES),

@@ -21,9 +21,6 @@ pub const MAX_PAGE_SIZE: usize = 1_000;
 /// Bytes in a chunk of an upload.
 pub const MAX_CHUNK_BYTES: usize = 1 << 20;
 
-/// Bytes in an ISO, unless the configuration says otherwise.
-pub const MAX_ISO_BYTES: i64 = 8 << 30;
-
 /// Longest `wait` of a request.
 pub const MAX_WAIT: Duration = Duration::from_mins(10);
 
@@ -42,6 +39,7 @@ pub struct Run {
 #[derive(Debug)]
 pub(crate) struct DriverInfo {
     run: Run,
+    max_iso_bytes: u64,
 }
 
 // === impl Run ===
@@ -60,8 +58,9 @@ impl Run {
 // === impl DriverInfo ===
 
 impl DriverInfo {
-    pub(crate) fn server(run: Run) -> DriverServer<Self> {
-        DriverServer::new(Self { run })
+    /// The service of a run that takes ISOs up to this size.
+    pub(crate) fn server(run: Run, max_iso_bytes: u64) -> DriverServer<Self> {
+        DriverServer::new(Self { run, max_iso_bytes })
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES)
     }
@@ -73,31 +72,32 @@ impl Driver for DriverInfo {
         &self,
         _: Request<GetDriverInfoRequest>,
     ) -> Result<Response<GetDriverInfoResponse>, Status> {
-        Ok(Response::new(info(&self.run, (self.run.now)())))
+        let now = (self.run.now)();
+        Ok(Response::new(info(&self.run, now, self.max_iso_bytes)))
     }
 }
 
-fn info(run: &Run, now: SystemTime) -> GetDriverInfoResponse {
+fn info(run: &Run, now: SystemTime, max_iso_bytes: u64) -> GetDriverInfoResponse {
     GetDriverInfoResponse {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: option_env!("DRIVER_COMMIT").unwrap_or_default().to_owned(),
         contract_revision: contract::REVISION,
         features: FEATURES.iter().map(|feature| (*feature).into()).collect(),
-        limits: Some(limits()),
+        limits: Some(limits(max_iso_bytes)),
         run_id: run.id.clone(),
         started_at: Some(run.started_at.into()),
         now: Some(now.into()),
     }
 }
 
-fn limits() -> Limits {
+fn limits(max_iso_bytes: u64) -> Limits {
     let count = |limit: usize| i32::try_from(limit).unwrap_or(i32::MAX);
     Limits {
         max_identities: count(MAX_IDENTITIES),
         max_page_size: count(MAX_PAGE_SIZE),
         max_message_bytes: count(MAX_MESSAGE_BYTES),
         max_chunk_bytes: count(MAX_CHUNK_BYTES),
-        max_iso_bytes: MAX_ISO_BYTES,
+        max_iso_bytes: i64::try_from(max_iso_bytes).unwrap_or(i64::MAX),
         max_wait: MAX_WAIT.try_into().ok(),
     }
 }
@@ -113,7 +113,7 @@ mod tests {
         let later = SystemTime::UNIX_EPOCH + Duration::from_secs(5);
         let seconds = |seconds| Some(prost_types::Timestamp { seconds, nanos: 0 });
         assert_eq!(
-            info(&run, later),
+            info(&run, later, 16 << 30),
             GetDriverInfoResponse {
                 version: "0.1.0".into(),
                 commit: option_env!("DRIVER_COMMIT").unwrap_or_default().into(),
@@ -131,7 +131,7 @@ mod tests {
                     max_page_size: 1_000,
                     max_message_bytes: 4_194_304,
                     max_chunk_bytes: 1_048_576,
-                    max_iso_bytes: 8_589_934_592,
+                    max_iso_bytes: 17_179_869_184,
                     max_wait: Some(prost_types::Duration {
                         seconds: 600,
                         nanos: 0
