@@ -10,7 +10,14 @@ pub mod release;
 pub mod switch;
 
 use crate::{
-    machines::{absence, vm::Identity, work::is_conflict, work_request::Reference},
+    edge::caller::Caller,
+    machines::{
+        absence,
+        job::Job,
+        vm::{Identity, Vm},
+        work::is_conflict,
+        work_request::Reference,
+    },
     soap::MoRef,
     vcenter::{VCenter, state::State},
 };
@@ -21,7 +28,7 @@ use contract::{
         VirtualMachine, VirtualMachineResult, VirtualMachineState,
     },
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// What became of the machines of a call.
 #[derive(Clone, Debug, PartialEq)]
@@ -212,6 +219,21 @@ async fn unseen(vcenter: &VCenter, key: &MachineKey, reference: &Reference) -> F
     }
 }
 
+/// A job on a machine that is there, which itself says whose it is and what it is called.
+fn job_on(
+    vcenter: &Arc<VCenter>,
+    caller: &Caller,
+    state: &State,
+    (key, moref): (&MachineKey, &MoRef),
+    verb: Verb,
+) -> Job {
+    let vm = state.vm(moref);
+    let name = vm.map(|vm| vm.name.clone()).unwrap_or_default();
+    let mark = vm.and_then(Vm::mark);
+    let owner = mark.map(|mark| mark.owner).unwrap_or_default();
+    Job::new(vcenter, caller, key, (&owner, &name), verb)
+}
+
 /// Whether work on a machine goes on.
 fn is_under_way(machine: &VirtualMachine) -> bool {
     let state = machine.operation.as_ref().map(Operation::state);
@@ -224,10 +246,7 @@ fn is_under_way(machine: &VirtualMachine) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machines::vm::{
-        Vm,
-        fixtures::{key, ours},
-    };
+    use crate::machines::vm::fixtures::{key, ours};
 
     #[test]
     fn a_machine_that_was_removed_is_gone_with_the_names_that_it_had() {

@@ -1,12 +1,11 @@
 //! Takes the ISO out of machines' drives.
 
-use super::{Decided, Results, is_under_way, results, unseen};
+use super::{Decided, Results, is_under_way, job_on, results, unseen};
 use crate::{
     edge::caller::Caller,
     machines::{
         change, devices,
         eject::{self, Eject, Target, run::Ejection},
-        job::Job,
         vm::{Identity, Vm},
         work::Load,
         work_request::{ChangeRequest, Reference},
@@ -112,11 +111,9 @@ fn begin(
     state: &mut State,
     (key, moref): (&MachineKey, &MoRef),
 ) {
-    let vm = state.vm(moref);
-    let name = vm.map(|vm| vm.name.clone()).unwrap_or_default();
-    let mark = vm.and_then(Vm::mark).map(|it| (it.owner, it.spec_hash));
-    let (owner, spec_hash) = mark.unwrap_or_default();
-    let job = Job::new(vcenter, caller, key, (&owner, &name), Verb::EjectIso);
+    let job = job_on(vcenter, caller, state, (key, moref), Verb::EjectIso);
+    let mark = state.vm(moref).and_then(Vm::mark);
+    let spec_hash = mark.map(|mark| mark.spec_hash).unwrap_or_default();
     state.begin_handover(moref, job.work(String::new(), spec_hash), None);
     let moref = moref.clone();
     job.clone().spawn(change::run(job, Ejection { moref }));

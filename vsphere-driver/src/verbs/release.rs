@@ -1,6 +1,6 @@
 //! Gives machines up, to the companion or to nobody, and leaves them as they are.
 
-use super::{Decided, Results, is_under_way, results};
+use super::{Decided, Results, is_under_way, job_on, results};
 use crate::{
     edge::caller::Caller,
     machines::{
@@ -9,8 +9,6 @@ use crate::{
             release::{self, Release, Successor, bearing},
             run::{Handover, Until},
         },
-        job::Job,
-        vm::Vm,
         work::Load,
         work_request::{ChangeRequest, Reference},
     },
@@ -108,11 +106,7 @@ fn begin(
     state: &mut State,
     (key, moref, successor): (&MachineKey, &MoRef, &Successor),
 ) {
-    let vm = state.vm(moref);
-    let name = vm.map(|vm| vm.name.clone()).unwrap_or_default();
-    let mark = vm.and_then(Vm::mark);
-    let owner = mark.map(|mark| mark.owner).unwrap_or_default();
-    let job = Job::new(vcenter, caller, key, (&owner, &name), Verb::Release);
+    let job = job_on(vcenter, caller, state, (key, moref), Verb::Release);
     let handover = Handover {
         moref: moref.clone(),
         bearing: bearing(successor),
