@@ -1,5 +1,6 @@
 //! SHA-256 of a content, as text and as bytes.
 
+use contract::v1::Fault;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
@@ -40,6 +41,18 @@ impl Digest {
 
     /// Digits in [`Digest::short`].
     pub const SHORT: usize = 16;
+}
+
+/// The digest of a field of a request, where one is given.
+///
+/// # Errors
+/// `INVALID_FIELD`: it is none.
+pub fn of_field(text: &str, field: &str) -> Result<Option<Digest>, Fault> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let problem = || Fault::invalid(field, "must be 64 hexadecimal digits");
+    Digest::parse(text).ok_or_else(problem).map(Some)
 }
 
 impl From<Digest> for String {
@@ -89,5 +102,16 @@ mod tests {
         ] {
             assert_eq!(Digest::parse(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_field_may_be_empty_and_is_named_when_it_is_wrong() {
+        assert_eq!(of_field("", "sha256"), Ok(None));
+        let text = Digest::of(b"abc").to_string();
+        assert_eq!(of_field(&text, "sha256"), Ok(Digest::parse(&text)));
+        assert_eq!(
+            of_field("ab", "a.sha256").expect_err("short").field,
+            "a.sha256"
+        );
     }
 }

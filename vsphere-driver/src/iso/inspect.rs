@@ -73,6 +73,13 @@ impl Inspector {
     }
 }
 
+/// The fault of a content that is larger than permitted.
+pub fn too_large(size: u64, limit: u64) -> Fault {
+    let what = format!("the ISO has {size} bytes, and {limit} are permitted");
+    let fault = Fault::new(Reason::IsoTooLarge, what);
+    fault.with("size_bytes", size).with("limit_bytes", limit)
+}
+
 /// The fault of a content that has another SHA-256 than was asked for.
 pub fn other_digest(expected: &Digest, found: &Digest) -> Fault {
     let what = format!("the content has the SHA-256 {found}, and {expected} was asked for");

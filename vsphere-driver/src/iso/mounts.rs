@@ -6,6 +6,7 @@
 use super::view::{self, Mounts};
 use crate::{
     inventory::properties::DEVICES,
+    machines::devices::BATCH,
     soap::{
         Element, MoRef,
         property_collector::{FilterSpec, ObjectContent, PropertySpec},
@@ -15,8 +16,6 @@ use crate::{
 use contract::v1::{Fault, Ownership};
 use std::collections::BTreeSet;
 
-/// Machines in one call: a reply has 150 KB of memory for each while it is read.
-const BATCH: usize = 50;
 const VMS: &str = "vm";
 const NAME: &str = "name";
 

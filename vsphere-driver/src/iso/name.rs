@@ -7,7 +7,8 @@ use std::fmt;
 const DEFAULT_LABEL: &str = "iso";
 /// Longest label.
 const MAX_LABEL: usize = 96;
-/// Digits that tell one attempt to write a file from all others.
+/// Digits that tell one attempt to write a file from all others. Not as many as a content's in the name of a
+/// whole file, so that no label makes one look like the other.
 const ATTEMPT: usize = 12;
 
 const ISO: &str = ".iso";
@@ -41,13 +42,9 @@ pub fn whole(label: &Label, content: &Digest) -> String {
     format!("{}-{}{ISO}", label.0, content.short())
 }
 
-/// The name of a file on its way; `wanted` tells what is being fetched, `attempt` who writes it.
-pub fn part(label: &Label, wanted: &Digest, attempt: &str) -> String {
-    format!(
-        "{}-{}{PART}{attempt:.ATTEMPT$}{ISO}",
-        label.0,
-        wanted.short()
-    )
+/// The name of a file on its way; `attempt` tells who writes it.
+pub fn part(label: &Label, attempt: &str) -> String {
+    format!("{}{PART}{attempt:.ATTEMPT$}{ISO}", label.0)
 }
 
 /// The name of the record beside a file.
@@ -67,7 +64,7 @@ pub fn kind(name: &str) -> Kind {
         return Kind::Other;
     };
     match stem.rsplit_once(PART) {
-        Some((stem, attempt)) if are_digits(attempt, ATTEMPT) && is_addressed(stem) => Kind::Part,
+        Some((label, attempt)) if are_digits(attempt, ATTEMPT) && is_label(label) => Kind::Part,
         _ if is_addressed(stem) => Kind::Whole,
         _ => Kind::Other,
     }
@@ -76,9 +73,11 @@ pub fn kind(name: &str) -> Kind {
 /// Whether a name without its ending has a label and digits of a content.
 fn is_addressed(stem: &str) -> bool {
     let parts = stem.rsplit_once('-');
-    parts.is_some_and(|(label, digits)| {
-        are_digits(digits, Digest::SHORT) && Label::parse(label).is_ok_and(|it| it.0 == label)
-    })
+    parts.is_some_and(|(label, digits)| are_digits(digits, Digest::SHORT) && is_label(label))
+}
+
+fn is_label(text: &str) -> bool {
+    Label::parse(text).is_ok_and(|label| label.0 == text)
 }
 
 fn are_digits(text: &str, count: usize) -> bool {
@@ -138,17 +137,20 @@ mod tests {
             "a-b.c_d",
             "-",
             "x-0123456789abcdef.part-0123456789ab",
+            "x.part",
+            "x.part-0123456789ab",
+            "x.part-0123456789abcdef",
         ] {
             let name = whole(&label(text), &digest);
             assert_eq!(kind(&name), Kind::Whole, "{name}");
             assert_eq!(kind(&record(&name)), Kind::RecordOf(name));
-            let name = part(&label(text), &digest, "0123456789abcdef");
+            let name = part(&label(text), "0123456789abcdef01234567");
             assert_eq!(kind(&name), Kind::Part, "{name}");
         }
         let name = whole(&label("agent"), &digest);
         assert_eq!(name, "agent-ba7816bf8f01cfea.iso");
-        let name = part(&label("agent"), &digest, "0123456789ab");
-        assert_eq!(name, "agent-ba7816bf8f01cfea.part-0123456789ab.iso");
+        let name = part(&label("agent"), "0123456789abcdef");
+        assert_eq!(name, "agent.part-0123456789ab.iso");
     }
 
     #[test]
@@ -160,8 +162,9 @@ mod tests {
             "-ba7816bf8f01cfea.iso",
             "agent-ba7816bf8f01cfea.ISO",
             "agent-ba7816bf8f01cfea.iso.json.json",
-            "agent-ba7816bf8f01cfea.part-0123456789ab.iso.json",
-            "agent-ba7816bf8f01cfea.part-x.iso",
+            "agent.part-0123456789ab.iso.json",
+            "agent.part-x.iso",
+            "agent.part-0123456789abcdef0.iso",
             "agent.json",
             "a b-ba7816bf8f01cfea.iso",
         ] {

@@ -22,7 +22,7 @@ pub use self::{
 };
 
 use self::policy::{Host, Route};
-use super::digest::Digest;
+use super::digest::{self, Digest};
 use crate::{
     secret::Secret,
     soap::{Trust, trust::InvalidTrust},
@@ -30,13 +30,10 @@ use crate::{
 use contract::v1::{Fault, HttpProxy, UrlSource};
 use reqwest::{Url, header::HeaderMap};
 use rule::Rule;
-use sha2::{Digest as _, Sha256};
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 
 /// Largest CA bundle that is taken.
 const MAX_CA_BUNDLE: usize = 256 << 10;
-/// Longest revision that is taken, in characters.
-const MAX_REVISION: usize = 128;
 
 /// A source that was accepted: it has the form of one, and as far as its text shows the policy lets it
 /// through. Nothing was asked yet.
@@ -48,8 +45,7 @@ pub struct Source {
     headers: HeaderMap,
     proxy: Option<Proxy>,
     sha256: Option<Digest>,
-    revision: String,
-    identity: [u8; 32],
+    address: Option<Digest>,
 }
 
 /// A proxy to go through.
@@ -73,7 +69,8 @@ pub struct Content {
 // === impl Source ===
 
 impl Source {
-    /// Takes the source of a request, or says which field is wrong or what refuses it.
+    /// Takes the source of a request, or says which field is wrong or what refuses it. What the caller calls
+    /// the present content is no part of it.
     pub fn of(message: UrlSource, policy: &Policy) -> Result<Self, Fault> {
         let UrlSource {
             url,
@@ -81,27 +78,25 @@ impl Source {
             headers,
             proxy,
             sha256,
-            revision,
+            revision: _,
         } = message;
-        let identity = identity(&url, &headers, &revision);
+        // A header may be a password, which is short enough to be guessed from a digest of it.
+        let address = headers
+            .is_empty()
+            .then(|| address(&url, &ca_bundle_pem, proxy.as_ref()));
         let url = Secret::new(url);
         let route = proxy.as_ref().map_or(Route::Direct, |_| Route::Proxy);
         let parsed = policy
             .url(url.expose(), route)
             .map_err(|rule| refused("source.url.url", url.expose(), rule))?;
-        if revision.chars().count() > MAX_REVISION {
-            let problem = "must be at most 128 characters";
-            return Err(Fault::invalid("source.url.revision", problem));
-        }
         Ok(Self {
             masked: mask::masked(&parsed),
             url,
             trust: trust(ca_bundle_pem)?,
             headers: headers::of(headers)?,
             proxy: proxy.map(|proxy| Proxy::of(proxy, policy)).transpose()?,
-            sha256: digest(&sha256)?,
-            revision,
-            identity,
+            sha256: digest::of_field(&sha256, "source.url.sha256")?,
+            address,
         })
     }
 
@@ -115,15 +110,11 @@ impl Source {
         self.sha256
     }
 
-    /// What the caller calls the present content.
-    pub fn revision(&self) -> &str {
-        &self.revision
-    }
-
-    /// Tells two wishes for the same content apart from others before the content is known: a SHA-256 over
-    /// URL, headers and revision.
-    pub fn identity(&self) -> [u8; 32] {
-        self.identity
+    /// Tells it from other sources, also in what is written for others to read: a SHA-256 over its URL and all
+    /// that says whose answer is believed, so that nobody who is asked by one owner speaks for the source of
+    /// another. Absent where secrets could be guessed from it.
+    pub fn address(&self) -> Option<Digest> {
+        self.address
     }
 
     fn route(&self) -> Route {
@@ -135,24 +126,19 @@ impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Source")
             .field("url", &self.masked)
-            .field("revision", &self.revision)
             .finish_non_exhaustive()
     }
 }
 
-fn identity(url: &str, headers: &BTreeMap<String, String>, revision: &str) -> [u8; 32] {
-    let pairs = headers.iter();
-    let headers = pairs.flat_map(|(name, value)| [name.to_ascii_lowercase(), value.clone()]);
-    let mut hash = Sha256::new();
-    for text in [url.to_owned(), revision.to_owned()]
-        .into_iter()
-        .chain(headers)
-    {
+fn address(url: &str, ca_bundle_pem: &str, proxy: Option<&HttpProxy>) -> Digest {
+    let proxy = proxy.map_or(["", ""], |proxy| [&*proxy.url, &*proxy.username]);
+    let mut text = Vec::new();
+    for part in [url, ca_bundle_pem.trim()].into_iter().chain(proxy) {
         // With its length, so that no two lists of texts are alike.
-        hash.update(text.len().to_be_bytes());
-        hash.update(text);
+        text.extend(part.len().to_be_bytes());
+        text.extend(part.as_bytes());
     }
-    hash.finalize().into()
+    Digest::of(&text)
 }
 
 fn refused(field: &str, url: &str, rule: Rule) -> Fault {
@@ -178,14 +164,6 @@ fn trust(ca_bundle_pem: String) -> Result<Trust, Fault> {
             Err(Fault::invalid(field, "holds no valid certificate"))
         }
     }
-}
-
-fn digest(text: &str) -> Result<Option<Digest>, Fault> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let problem = || Fault::invalid("source.url.sha256", "must be 64 hexadecimal digits");
-    Digest::parse(text).ok_or_else(problem).map(Some)
 }
 
 // === impl Proxy ===

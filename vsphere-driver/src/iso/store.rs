@@ -1,7 +1,6 @@
 //! What the ISOs of all vCenters share: how sources are fetched, and who writes what.
 
 use super::{
-    digest::Digest,
     keeper::Kept,
     name::{self, Label},
     source::{Fetcher, Policy, Rules},
@@ -114,9 +113,9 @@ impl Store {
     }
 
     /// A part that nobody else writes.
-    pub fn part(&self, label: &Label, wanted: &Digest) -> Part {
+    pub fn part(&self, label: &Label) -> Part {
         let attempt = Uuid::new_v4().simple().to_string();
-        let name = name::part(label, wanted, &attempt);
+        let name = name::part(label, &attempt);
         let written = Arc::clone(&self.written);
         lock(&written).insert(name.clone());
         Part { name, written }

@@ -48,8 +48,7 @@ pub async fn carry(
     let Some(content) = &errand.content else {
         return Ok(None);
     };
-    let wanted = Digest(errand.source.identity());
-    let part = store.part(&errand.label, &wanted);
+    let part = store.part(&errand.label);
     let bring = bring(store, (vcenter, &place), (errand, content), &part, reached);
     let brought = tokio::select! {
         brought = bring => brought,
@@ -69,7 +68,7 @@ pub async fn carry(
 fn known(errand: &Errand, folder: &Folder, place: &Destination) -> Option<Stored> {
     let wanted = Wanted {
         sha256: errand.source.sha256(),
-        address: errand.address,
+        address: errand.source.address(),
         revision: &errand.revision,
         content: errand.content.as_ref(),
     };
@@ -103,7 +102,7 @@ async fn bring(
     } = content.clone();
     let origin = Origin::Url(Fetched {
         source: errand.source.masked().to_owned(),
-        address: errand.address,
+        address: errand.source.address(),
         revision: errand.revision.clone(),
         etag,
         last_modified,

@@ -73,8 +73,7 @@ pub async fn take(
             Err(fault) => outcome.push((datastore, Err(fault))),
             Ok((place, None)) => {
                 let (sender, chunks) = mpsc::channel(IN_FLIGHT);
-                let wanted = Digest::of(upload.operation_id.as_bytes());
-                let part = store.part(&upload.label, &wanted);
+                let part = store.part(&upload.label);
                 senders.push(sender);
                 sinks.push(Sink {
                     place,

@@ -54,8 +54,6 @@ pub struct FromUrl {
     pub image: Digest,
     /// The source.
     pub source: Source,
-    /// Tells the source from others in records.
-    pub address: Option<Digest>,
     /// What the caller calls the present content.
     pub revision: String,
     /// Begins the names of files.
@@ -155,21 +153,18 @@ impl Isos {
         let FromUrl {
             image: key,
             source,
-            address,
             revision,
             label,
             datastores,
         } = from;
         self.leave_image(id, Some((&key, &datastores)));
         let is_new = !self.images.contains_key(&key);
-        let origin = || Origin::Url(Box::new(Remote::new(source.clone(), address, now)));
+        let origin = || Origin::Url(Box::new(Remote::new(source, now)));
         let image = self
             .images
             .entry(key)
             .or_insert_with(|| Image::new(origin()));
         if let Origin::Url(remote) = &mut image.origin {
-            // The newest way to the same content: a bundle or a proxy may have been mended.
-            remote.source = source;
             remote.revisions.insert(id.clone(), revision);
         }
         for datastore in &datastores {

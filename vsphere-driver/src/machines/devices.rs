@@ -16,7 +16,7 @@ use tokio::time::sleep;
 
 /// Machines in one call. vCenter answers with all of each machine's devices: 150 KB of memory for each
 /// while the reply is read.
-const BATCH: usize = 50;
+pub const BATCH: usize = 50;
 /// Between two looks for machines whose devices were not read.
 const PAUSE: Duration = Duration::from_secs(2);
 

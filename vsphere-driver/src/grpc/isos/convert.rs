@@ -1,6 +1,7 @@
 //! Messages about ISOs into checked values.
 
 use crate::{
+    edge::caller::Caller,
     inventory::{
         Kind,
         resolve::{Scope, resolve},
@@ -18,13 +19,15 @@ use crate::{
 };
 use contract::{
     identity::{MANUAL_HUB, is_id},
-    v1::{Fault, IsoKey, Reason, UrlSource},
+    v1::{Fault, IsoKey, Owner, Reason, UrlSource},
 };
 use prost::Message as _;
 use std::collections::BTreeSet;
 
 /// Datastores of one ISO.
 const MAX_DATASTORES: usize = 64;
+/// Longest revision that is taken, in characters.
+const MAX_REVISION: usize = 128;
 
 /// The key of a request; its hub may be left out.
 pub(super) fn id(key: Option<IsoKey>) -> Result<IsoId, Fault> {
@@ -40,8 +43,23 @@ pub(super) fn id(key: Option<IsoKey>) -> Result<IsoId, Fault> {
     Ok(key.into())
 }
 
+/// The key of an ISO that an owner wants.
+pub(super) fn id_of(
+    owner: &Owner,
+    id: String,
+    caller: &Caller,
+    field: &str,
+) -> Result<IsoId, Fault> {
+    id_part(&id, field)?;
+    Ok(IsoId {
+        hub_id: caller.hub_id.clone(),
+        owner_uid: owner.uid.clone(),
+        id,
+    })
+}
+
 /// What tells several ISOs of one owner apart.
-pub(super) fn id_part(id: &str, field: &str) -> Result<(), Fault> {
+fn id_part(id: &str, field: &str) -> Result<(), Fault> {
     if id.is_empty() || is_id(id) {
         return Ok(());
     }
@@ -112,21 +130,17 @@ pub(super) fn from_url(
     datastores: Vec<MoRef>,
     policy: &Policy,
 ) -> Result<FromUrl, Fault> {
-    let revision = message.revision.clone();
-    // All of its fields are judged, and then it is known by those that lead to its content.
-    Source::of(message.clone(), policy)?;
-    let message = UrlSource {
-        revision: String::new(),
-        ..message
-    };
-    let has_secrets = !message.headers.is_empty();
+    let mut message = message;
+    let revision = std::mem::take(&mut message.revision);
+    if revision.chars().count() > MAX_REVISION {
+        let problem = "must be at most 128 characters";
+        return Err(Fault::invalid("source.url.revision", problem));
+    }
+    // It is known by what leads to its content, whatever that is called.
     let image = Digest::of(&message.encode_to_vec());
-    let source = Source::of(message, policy)?;
-    let address = (!has_secrets).then(|| Digest(source.identity()));
     Ok(FromUrl {
         image,
-        source,
-        address,
+        source: Source::of(message, policy)?,
         revision,
         label,
         datastores,

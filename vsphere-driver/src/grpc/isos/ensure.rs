@@ -56,12 +56,7 @@ pub(super) async fn ensure(
     } = message;
     let vcenter = named(&service.core, vcenter)?;
     let owner = common::owner(owner, &caller.hub_id)?;
-    convert::id_part(&id, "id")?;
-    let id = IsoId {
-        hub_id: caller.hub_id.clone(),
-        owner_uid: owner.uid.clone(),
-        id,
-    };
+    let id = convert::id_of(&owner, id, caller, "id")?;
     let label = convert::label(&file_label, "file_label")?;
     let wait = common::wait(wait)?;
     let source = source.ok_or_else(|| Fault::invalid("source", "is missing"))?;

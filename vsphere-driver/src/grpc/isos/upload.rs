@@ -6,7 +6,8 @@ use crate::{
     edge::{caller::Caller, info::MAX_CHUNK_BYTES},
     grpc::{convert as common, named},
     iso::{
-        digest::Digest,
+        digest,
+        inspect::too_large,
         upload::{self, Upload},
         view,
         wishes::IsoId,
@@ -95,15 +96,10 @@ impl Asked {
         } = header;
         let vcenter = named(&service.core, vcenter)?;
         let owner = common::owner(owner, &caller.hub_id)?;
-        convert::id_part(&id, "header.id")?;
-        let id = IsoId {
-            hub_id: caller.hub_id.clone(),
-            owner_uid: owner.uid.clone(),
-            id,
-        };
+        let id = convert::id_of(&owner, id, &caller, "header.id")?;
         let label = convert::label(&file_label, "header.file_label")?;
         let size_bytes = size(size_bytes, service.store.policy.max_bytes())?;
-        let sha256 = digest(&sha256)?;
+        let sha256 = digest::of_field(&sha256, "header.sha256")?;
         vcenter.connected().await.map_err(|fault| *fault)?;
         service.tend(&vcenter);
         let datacenter = convert::datacenter(&vcenter, &datacenter)?;
@@ -248,22 +244,9 @@ fn size(announced: i64, limit: u64) -> Result<u64, Fault> {
     let size = u64::try_from(announced).ok().filter(|size| *size > 0);
     let size = size.ok_or_else(|| Fault::invalid("header.size_bytes", "must be at least 1"))?;
     if size > limit {
-        let what = format!("the ISO has {size} bytes, and {limit} are permitted");
-        let fault = Fault::new(Reason::IsoTooLarge, what);
-        return Err(fault.with("size_bytes", size).with("limit_bytes", limit));
+        return Err(too_large(size, limit));
     }
     Ok(size)
-}
-
-fn digest(text: &str) -> Result<Option<Digest>, Fault> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let problem = "must be 64 hexadecimal digits";
-    let digest = Digest::parse(text);
-    digest
-        .map(Some)
-        .ok_or_else(|| Fault::invalid("header.sha256", problem))
 }
 
 #[cfg(test)]
@@ -280,8 +263,6 @@ mod tests {
         ] {
             assert_eq!(size(announced, 7).expect_err("refused").reason(), reason);
         }
-        assert_eq!(digest(""), Ok(None));
-        assert_eq!(digest("ab").expect_err("short").field, "header.sha256");
     }
 
     #[test]

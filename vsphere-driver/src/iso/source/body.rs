@@ -1,6 +1,7 @@
 //! The body of an answer as a stream, which ends in order or with the reason why it did not.
 
 use super::fetch::Asked;
+use crate::iso::inspect::too_large;
 use bytes::Bytes;
 use contract::v1::{Fault, Reason};
 use futures::stream::{self, BoxStream, StreamExt as _};
@@ -53,13 +54,6 @@ pub(super) fn chunks(
         }
     })
     .boxed()
-}
-
-/// The fault of a content that is larger than permitted.
-pub(super) fn too_large(size: u64, limit: u64) -> Fault {
-    let what = format!("the ISO has {size} bytes, and {limit} are permitted");
-    let fault = Fault::new(Reason::IsoTooLarge, what);
-    fault.with("size_bytes", size).with("limit_bytes", limit)
 }
 
 // === impl Body ===

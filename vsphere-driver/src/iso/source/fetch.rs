@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     core::USER_AGENT,
+    iso::inspect::too_large,
     soap::{
         Server,
         trust::{InvalidTrust, LastSeen},
@@ -173,7 +174,7 @@ impl Fetcher {
     fn within_bounds(&self, content: Content) -> Result<Content, Fault> {
         let limit = self.policy.max_bytes();
         if content.length > limit {
-            return Err(body::too_large(content.length, limit));
+            return Err(too_large(content.length, limit));
         }
         Ok(content)
     }

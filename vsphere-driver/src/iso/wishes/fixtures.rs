@@ -74,7 +74,6 @@ pub fn at_url(url: &str, revision: &str, datastores: &[MoRef]) -> FromUrl {
     FromUrl {
         image: Digest::of(url.as_bytes()),
         source: Source::of(message, &policy).expect("a good URL"),
-        address: Some(Digest::of(url.as_bytes())),
         revision: revision.into(),
         label: Label::parse("agent").expect("a good label"),
         datastores: datastores.to_vec(),

@@ -3,6 +3,7 @@
 use super::{at, fault, policy};
 use crate::iso::source::Source;
 use contract::v1::{HttpProxy, Reason, UrlSource};
+use std::collections::BTreeSet;
 
 fn good() -> UrlSource {
     UrlSource {
@@ -28,14 +29,12 @@ fn a_field_that_cannot_be_is_named_and_not_shown() {
         ..good()
     };
     let sha256 = "canary".into();
-    let revision = "canary".repeat(30);
     for (field, message) in [
         ("url", url("https://canary@a.example/")),
         ("url", url("canary")),
         ("ca_bundle_pem", bundle("canary".into())),
         ("ca_bundle_pem", bundle("a".repeat(300 << 10))),
         ("sha256", UrlSource { sha256, ..good() }),
-        ("revision", UrlSource { revision, ..good() }),
     ] {
         let expected = (Reason::InvalidField, format!("source.url.{field}"));
         assert_eq!(refused(message), expected);
@@ -66,28 +65,52 @@ fn a_proxy_is_a_host_and_a_port_with_a_user_or_none() {
 }
 
 #[test]
-fn wishes_for_the_same_content_are_alike_and_no_others() {
-    let message = |url: &str, header: (&str, &str), revision: &str| UrlSource {
+fn a_source_is_known_by_its_url_and_by_whom_is_believed_there() {
+    let url = "https://images.example/a";
+    let direct = || UrlSource {
         url: url.into(),
-        headers: [(header.0.to_owned(), header.1.to_owned())].into(),
-        revision: revision.into(),
         ..UrlSource::default()
     };
-    let identity = |message| {
-        Source::of(message, &policy(&[]))
-            .expect("a source")
-            .identity()
+    let through = |url: &str, username: &str| UrlSource {
+        proxy: Some(HttpProxy {
+            url: url.into(),
+            username: username.into(),
+            ..HttpProxy::default()
+        }),
+        ..direct()
     };
-    let url = "https://images.example/a";
-    let first = identity(message(url, ("A", "b"), "1"));
-    assert_eq!(first, identity(message(url, ("a", "b"), "1")));
-    for other in [
-        message("https://images.example/b", ("A", "b"), "1"),
-        message(url, ("Ab", ""), "1"),
-        message(url, ("A", "B"), "1"),
-        message(url, ("A", "b"), "2"),
-        message(url, ("A", "b1"), ""),
-    ] {
-        assert_ne!(first, identity(other));
-    }
+    let address = |message| {
+        let source = Source::of(message, &policy(&[]));
+        source.expect("a source").address().expect("no secrets")
+    };
+    let pem = rcgen::generate_simple_self_signed(["images.example".into()]);
+    let ca_bundle_pem = pem.expect("a certificate").cert.pem();
+    let sources = [
+        direct(),
+        UrlSource {
+            url: "https://images.example/b".into(),
+            ..UrlSource::default()
+        },
+        UrlSource {
+            ca_bundle_pem,
+            ..direct()
+        },
+        through("http://p.example:3128", ""),
+        through("http://p.example:3128", "user"),
+        through("http://q.example:3128", ""),
+    ];
+    let all: BTreeSet<_> = sources.iter().cloned().map(address).collect();
+    assert_eq!(all.len(), sources.len());
+    assert_eq!(all, sources.into_iter().map(address).collect());
+}
+
+#[test]
+fn a_source_whose_headers_could_be_guessed_has_no_address() {
+    let message = UrlSource {
+        url: "https://images.example/a".into(),
+        headers: [("Authorization".into(), "hunter2".into())].into(),
+        ..UrlSource::default()
+    };
+    let source = Source::of(message, &policy(&[])).expect("a source");
+    assert_eq!(source.address(), None);
 }

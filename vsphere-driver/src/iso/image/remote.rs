@@ -1,0 +1,148 @@
+//! The source of a content: what it said last, and when it is asked again.
+
+use crate::iso::{
+    retry,
+    source::{Content, Source},
+    wishes::IsoId,
+};
+use contract::v1::Fault;
+use prost_types::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use tokio::time::Instant;
+
+/// A source, and what it said.
+#[derive(Debug)]
+pub struct Remote {
+    /// The source.
+    pub source: Source,
+    /// What it said last of its content.
+    pub content: Option<Content>,
+    /// When it said so.
+    pub checked_at: Option<Timestamp>,
+    /// Why it could not be asked the last time.
+    pub fault: Option<Fault>,
+    /// What each of those who want it calls the present content.
+    pub revisions: BTreeMap<IsoId, String>,
+    /// Revisions that the present content is known to have.
+    pub confirmed: BTreeSet<String>,
+    asking_for: Option<BTreeSet<String>>,
+    ask_at: Option<Instant>,
+    failures: u32,
+}
+
+// === impl Remote ===
+
+impl Remote {
+    /// A source that nobody asked yet.
+    pub fn new(source: Source, now: Instant) -> Self {
+        Self {
+            source,
+            content: None,
+            checked_at: None,
+            fault: None,
+            revisions: BTreeMap::new(),
+            confirmed: BTreeSet::new(),
+            asking_for: None,
+            ask_at: Some(now),
+            failures: 0,
+        }
+    }
+
+    /// Whether it answered once, well or ill.
+    pub(super) fn was_asked(&self) -> bool {
+        self.content.is_some() || self.fault.is_some()
+    }
+
+    /// Whether it is being asked.
+    pub(super) fn is_asked(&self) -> bool {
+        self.asking_for.is_some()
+    }
+
+    /// When it is asked the next time.
+    pub(super) fn ask_at(&self) -> Option<Instant> {
+        self.ask_at
+    }
+
+    /// Gives the source, if it is time to ask it; that counts as begun.
+    pub(super) fn begin_due(&mut self, now: Instant) -> Option<Source> {
+        if self.is_asked() || self.ask_at.is_none_or(|due| due > now) {
+            return None;
+        }
+        self.asking_for = Some(self.revisions.values().cloned().collect());
+        self.ask_at = None;
+        Some(self.source.clone())
+    }
+
+    /// It answered. Whether it has another content now than before.
+    pub(super) fn asked(
+        &mut self,
+        said: Result<Content, Fault>,
+        now: Instant,
+        at: Timestamp,
+    ) -> bool {
+        let asked_for = self.asking_for.take().unwrap_or_default();
+        match said {
+            Ok(content) => {
+                let is_changed = self.is_changed(&content, &asked_for);
+                self.content = Some(content);
+                self.checked_at = Some(at);
+                self.confirmed = asked_for;
+                self.fault = None;
+                self.failures = 0;
+                self.ask_soon(now + retry::CHECK);
+                is_changed
+            }
+            Err(fault) => {
+                self.failures += 1;
+                if let Some(wait) = retry::wait(&fault, self.failures) {
+                    self.ask_soon(now + wait);
+                }
+                self.fault = Some(fault);
+                false
+            }
+        }
+    }
+
+    /// Somebody asks again: at once, if it failed or may have another content.
+    pub(super) fn nudge(&mut self, now: Instant) {
+        let mut revisions = self.revisions.values();
+        let all_confirmed = revisions.all(|revision| self.confirmed.contains(revision));
+        if self.fault.take().is_some() || !all_confirmed {
+            self.ask_soon(now);
+        }
+    }
+
+    /// What is written into records: of several, the one that sorts last.
+    pub fn revision(&self) -> String {
+        let newest = self.revisions.values().max();
+        newest.cloned().unwrap_or_default()
+    }
+
+    /// Whether the content is known to be the one that this ISO means.
+    pub fn is_confirmed(&self, id: &IsoId) -> bool {
+        let revision = self.revisions.get(id);
+        revision.is_some_and(|revision| self.confirmed.contains(revision))
+    }
+
+    /// Whether a source now has another content than before. One that does not say enough to know is
+    /// believed to have, when a caller says so.
+    fn is_changed(&self, now: &Content, asked_for: &BTreeSet<String>) -> bool {
+        let is_silent = now.etag.is_none() && now.last_modified.is_none();
+        let is_told = !self.confirmed.is_empty() && !asked_for.is_subset(&self.confirmed);
+        let differs = self.content.as_ref().is_some_and(|before| before != now);
+        differs || (is_silent && is_told)
+    }
+
+    /// A file was found that is the content, though the source could not be asked.
+    pub(super) fn believe(&mut self, found: Option<Content>) {
+        if self.content.is_none() && found.is_some() {
+            self.content = found;
+            self.confirmed = self.revisions.values().max().cloned().into_iter().collect();
+        }
+    }
+
+    /// It is asked at this time, if not before.
+    pub(super) fn ask_soon(&mut self, at: Instant) {
+        self.ask_at = Some(self.ask_at.map_or(at, |due| due.min(at)));
+    }
+}
