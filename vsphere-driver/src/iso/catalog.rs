@@ -184,11 +184,11 @@ async fn see_alone(
         .collect();
     let names: BTreeSet<_> = listed.into_iter().map(|file| file.path).collect();
     let known = vcenter.read(|state| state.isos.folders.get(place.datastore()).cloned());
-    let mut folder = known.unwrap_or_default();
+    let known = known.unwrap_or_default();
     let (mut files, mut others) = (BTreeMap::new(), BTreeSet::new());
     for name in &names {
         match name::kind(name) {
-            Kind::Whole => match record_of(place, (name, &sizes), &names, &folder, op).await? {
+            Kind::Whole => match record_of(place, (name, &sizes), &names, &known, op).await? {
                 Some(record) => {
                     files.insert(name.clone(), record);
                 }
@@ -204,17 +204,10 @@ async fn see_alone(
             }
         }
     }
-    let (at, now) = (clock::now(), Instant::now());
-    folder.see(files, others, at);
-    vcenter.write(|state| {
-        let isos = &mut state.isos;
-        isos.lost(
-            place.datastore(),
-            |file| folder.files.contains_key(file),
-            now,
-        );
-        isos.folders
-            .insert(place.datastore().clone(), folder.clone());
+    let when = (clock::now(), Instant::now());
+    let folder = vcenter.write(|state| {
+        let datastore = place.datastore();
+        state.isos.saw(datastore, (files, others), when)
     });
     Ok((folder, sizes))
 }

@@ -4,12 +4,15 @@ use super::{
     digest::Digest,
     garbage::{self, Use},
     record::{Origin, Record},
+    wishes::Isos,
 };
+use crate::soap::MoRef;
 use prost_types::Timestamp;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
+use tokio::time::Instant;
 
 /// Our folder on one datastore.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -107,5 +110,56 @@ impl File {
     /// Somebody uploaded it.
     pub fn is_uploaded(&self) -> bool {
         self.record.origin == Origin::Upload
+    }
+}
+
+// === impl Isos ===
+
+impl Isos {
+    /// This is what lies in the folder of a datastore now. What was noted of its files while it was read
+    /// stays; who wants a file that is not there any more gets it anew.
+    pub fn saw(
+        &mut self,
+        datastore: &MoRef,
+        (files, others): (BTreeMap<String, Record>, BTreeSet<String>),
+        (at, now): (Timestamp, Instant),
+    ) -> Folder {
+        let folder = self.folders.entry(datastore.clone()).or_default();
+        folder.see(files, others, at);
+        let folder = folder.clone();
+        self.lost(datastore, |file| folder.files.contains_key(file), now);
+        folder
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::iso::{digest::Digest, wishes::fixtures::datastore};
+
+    const NAME: &str = "a-0123456789abcdef.iso";
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp { seconds, nanos: 0 }
+    }
+
+    #[test]
+    fn what_is_noted_of_a_file_while_its_folder_is_read_stays() {
+        let record = Record::new(7, Digest::of(b"a"), at(0), Origin::Upload);
+        let files = || BTreeMap::from([(NAME.to_owned(), record.clone())]);
+        let mut isos = Isos::default();
+        let see = |isos: &mut Isos, seconds| {
+            let when = (at(seconds), Instant::now());
+            isos.saw(&datastore(1), (files(), BTreeSet::new()), when)
+        };
+        see(&mut isos, 1);
+        // Another look, which began before, ends after this.
+        let folder = isos.folders.get_mut(&datastore(1)).expect("seen");
+        folder.files.get_mut(NAME).expect("there").unused_since = Some(at(2));
+        folder.mounts.insert("[ds] a".into(), vec!["vm".into()]);
+        let folder = see(&mut isos, 3);
+        assert_eq!(folder.files[NAME].unused_since, Some(at(2)));
+        assert_eq!(folder.mounts.len(), 1);
+        assert_eq!(isos.folders[&datastore(1)], folder);
     }
 }
