@@ -1,7 +1,7 @@
 //! Reconciles templates: `observe -> plan -> record -> act -> report`.
 //!
-//! Only this module, `act`, `iso`, `leave`, `secrets` and `writing` do I/O. All rules are in the other ones, which
-//! are pure.
+//! Only this module, `act`, `iso`, `leave`, `secrets`, `withdrawal` and `writing` do I/O. All rules are in the other
+//! ones, which are pure.
 
 mod act;
 mod attempts;
@@ -19,6 +19,7 @@ mod record;
 mod report;
 mod room;
 mod secrets;
+mod withdrawal;
 mod writing;
 
 pub(crate) use conditions::CONDITIONS;
@@ -160,6 +161,7 @@ impl<D: Driver> Work<'_, D> {
         self.count_faults(memory, &sight);
         memory.rest_on(&self.wish, &sight);
         self.check(&sight, memory).await;
+        withdrawal::from_former(self, &sight, memory).await;
         secrets::keep(self, &sight, memory).await;
 
         let pool = self.ctx.hub.pool(&self.wish);
@@ -196,10 +198,11 @@ impl<D: Driver> Work<'_, D> {
         let parted = finished && self.part((&old, &sight), &plan, memory).await;
         if !finished {
             memory.attempts.succeeded(Task::Part);
+            memory.wishes.stays();
         }
         let measure = self.next_measurement(&sight, desired, memory);
         let now = (self.ctx.now)();
-        let keeping = [Task::Keep, Task::LetGo, Task::Part];
+        let keeping = [Task::Keep, Task::LetGo, Task::Part, Task::Withdraw];
         let retry = memory.attempts.next_retry(&keeping, now);
         let secret = memory.request.as_ref().map(Told::until);
         let secret = secret.filter(|_| self.is_checked(&sight));
@@ -218,21 +221,27 @@ impl<D: Driver> Work<'_, D> {
         if !memory.attempts.due(Task::Part, None, now).is_now() {
             return false;
         }
-        let agents = leave::let_agents_go(self, plan, memory).await;
-        let all = match agents {
-            Ok(()) => secrets::let_all_go(self, status).await,
-            kept => kept,
-        };
-        if let Err(fault) = all {
+        if let Err(fault) = self.let_go((status, sight), plan, memory).await {
             self.ctx.metrics.fault(fault.word);
             memory.attempts.note(Task::Part, Some(fault), now);
             return false;
         }
-        iso::withdraw(self, sight).await;
         if let Some(event) = events::farewell(self.wish.ending, &plan.record) {
             self.tell(&event).await;
         }
         true
+    }
+
+    /// Lets go of Agents, ISO and Secrets, in this order: without its Secret nobody could be told of the ISO.
+    async fn let_go(
+        &self,
+        (status, sight): (&VMwareNodePoolTemplateStatus, &Sight),
+        plan: &Plan,
+        memory: &mut Memory,
+    ) -> Result<(), Fault> {
+        leave::let_agents_go(self, plan, memory).await?;
+        withdrawal::from_all(self, (status, sight), &mut memory.wishes).await?;
+        secrets::let_all_go(self, status).await
     }
 
     /// What is seen now, in the light of what was recorded.
@@ -261,6 +270,9 @@ impl<D: Driver> Work<'_, D> {
         let wanted = iso::wanted(self, memory).await;
         let now = (self.ctx.now)();
         let due = checks::due(memory.checks.as_ref(), &wanted, &sight.iso, now);
+        if due.asks_for_iso() && wanted.is_ok() {
+            memory.wishes.add(&vcenter.name);
+        }
         let looking = Looking {
             driver: &*self.ctx.driver,
             on,

@@ -43,9 +43,10 @@ struct World {
     capacity: Result<Capacity, Fault>,
     /// ISOs that were asked for, in order.
     asked_isos: Vec<IsoWanted>,
-    /// Those to be fetched, by the UIDs of their owners.
-    isos: BTreeMap<String, IsoWanted>,
-    iso_changes: broadcast::Sender<IsoEvent>,
+    /// Those that are wished for, by vCenter and UID of their owners.
+    isos: BTreeMap<(String, String), IsoWanted>,
+    /// What is told of them, and of which vCenter.
+    iso_changes: broadcast::Sender<(String, IsoEvent)>,
     /// How far an ISO is that is to be fetched; `None`: it is there at once.
     transfer: Option<IsoStand>,
     /// Guests hold their drives, which is told so.
@@ -115,8 +116,8 @@ impl FakeDriver {
     pub fn transfers(&self, stand: Option<IsoStand>) {
         let mut world = self.lock();
         world.transfer = stand;
-        for (uid, wanted) in world.isos.clone() {
-            world.tell_of_iso(&uid, &wanted);
+        for (key, wanted) in world.isos.clone() {
+            world.tell_of_iso(&key, &wanted);
         }
     }
 
@@ -125,9 +126,20 @@ impl FakeDriver {
         self.lock().held_drives = fault;
     }
 
-    /// Somebody withdraws the ISO of the owner of this UID by hand.
+    /// Somebody withdraws the ISOs of the owner of this UID by hand.
     pub fn withdraw(&self, uid: &str) {
-        self.lock().forget_iso(uid);
+        let mut world = self.lock();
+        let all: Vec<_> = world.isos.keys().cloned().collect();
+        for key in all.iter().filter(|(_, owner)| owner == uid) {
+            world.forget_iso(key);
+        }
+    }
+
+    /// The vCenters where an ISO is wished for, once for each owner.
+    pub fn wishes(&self) -> Vec<String> {
+        let world = self.lock();
+        let vcenters = world.isos.keys().map(|(vcenter, _)| vcenter.clone());
+        vcenters.collect()
     }
 
     /// How many calls were tried while nobody was there.
@@ -289,24 +301,27 @@ impl Driver for FakeDriver {
     async fn ensure_iso(&self, on: On<'_>, owner: &Owner, iso: &IsoWanted) -> Result<Iso, Fault> {
         let mut world = self.enter(on.vcenter, "iso".into())?;
         world.asked_isos.push(iso.clone());
-        if let IsoSource::Path(_) = iso.source {
-            return Ok(world.iso_of(iso));
-        }
-        world.isos.insert(owner.uid.clone(), iso.clone());
-        Ok(world.tell_of_iso(&owner.uid, iso))
+        let key = (on.vcenter.to_owned(), owner.uid.clone());
+        world.isos.insert(key.clone(), iso.clone());
+        Ok(world.tell_of_iso(&key, iso))
     }
 
     async fn withdraw_iso(&self, on: On<'_>, owner: &Owner) -> Result<(), Fault> {
         let mut world = self.enter(on.vcenter, format!("withdraw the ISO of {}", owner.name))?;
-        world.forget_iso(&owner.uid);
+        if let Some(fault) = &world.refusal {
+            return Err(fault.clone());
+        }
+        world.forget_iso(&(on.vcenter.to_owned(), owner.uid.clone()));
         Ok(())
     }
 
     async fn watch_isos(&self, on: On<'_>) -> Result<IsoChanges, Fault> {
         let world = self.enter(on.vcenter, "watch ISOs".into())?;
         let run_id = world.run.to_string();
+        let vcenter = on.vcenter.to_owned();
         let wanted = world.isos.clone().into_iter();
-        let present = wanted.map(|(uid, wanted)| {
+        let wanted = wanted.filter(|((at, _), _)| *at == vcenter);
+        let present = wanted.map(|((_, uid), wanted)| {
             let iso = world.iso_of(&wanted);
             (uid, iso)
         });
@@ -319,7 +334,10 @@ impl Driver for FakeDriver {
             IsoEvent::SnapshotEnd,
         ];
         let changes = BroadcastStream::new(world.iso_changes.subscribe());
-        let changes = changes.filter_map(|event| std::future::ready(event.ok()));
+        let changes = changes.filter_map(move |told| {
+            let told = told.ok().filter(|(at, _)| *at == vcenter);
+            std::future::ready(told.map(|(_, event)| event))
+        });
         Ok(stream::iter(snapshot).chain(changes).map(Ok).boxed())
     }
 
@@ -474,24 +492,27 @@ impl World {
     }
 
     /// The ISO is as it is now, which those who watch are told.
-    fn tell_of_iso(&mut self, uid: &str, wanted: &IsoWanted) -> Iso {
+    fn tell_of_iso(&mut self, (vcenter, uid): &(String, String), wanted: &IsoWanted) -> Iso {
         self.revision += 1;
         let iso = self.iso_of(wanted);
         // Nobody may be watching.
-        let _ = self.iso_changes.send(IsoEvent::Changes {
+        let event = IsoEvent::Changes {
             changed: vec![(uid.to_owned(), iso.clone())],
             removed: vec![],
-        });
+        };
+        let _ = self.iso_changes.send((vcenter.clone(), event));
         iso
     }
 
-    fn forget_iso(&mut self, uid: &str) {
+    fn forget_iso(&mut self, key: &(String, String)) {
         self.revision += 1;
-        self.isos.remove(uid);
-        let _ = self.iso_changes.send(IsoEvent::Changes {
+        self.isos.remove(key);
+        let (vcenter, uid) = key.clone();
+        let event = IsoEvent::Changes {
             changed: vec![],
-            removed: vec![(uid.to_owned(), self.revision)],
-        });
+            removed: vec![(uid, self.revision)],
+        };
+        let _ = self.iso_changes.send((vcenter, event));
     }
 
     fn iso_of(&self, wanted: &IsoWanted) -> Iso {

@@ -39,6 +39,8 @@ pub(super) enum Work {
     Check,
     /// To have the ISO.
     Iso,
+    /// To withdraw the ISO from a former vCenter.
+    Withdraw,
     /// To keep the Secret from going.
     Keep,
     /// To let the former Secret go.
@@ -112,6 +114,7 @@ impl Attempts {
             | Work::Select
             | Work::Check
             | Work::Iso
+            | Work::Withdraw
             | Work::Keep
             | Work::LetGo
             | Work::Part => false,
@@ -169,6 +172,7 @@ impl Work {
             | Self::Select
             | Self::Check
             | Self::Iso
+            | Self::Withdraw
             | Self::Keep
             | Self::LetGo
             | Self::Part => None,

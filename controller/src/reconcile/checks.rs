@@ -90,6 +90,15 @@ fn fault_of(placement: &Result<Placement, Fault>) -> Option<&Fault> {
     }
 }
 
+// === impl Needed ===
+
+impl Needed {
+    /// Whether the driver is to be asked for the ISO.
+    pub(super) fn asks_for_iso(self) -> bool {
+        self.iso
+    }
+}
+
 // === impl Looking ===
 
 impl<D: Driver> Looking<'_, D> {

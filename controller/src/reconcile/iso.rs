@@ -2,9 +2,8 @@
 
 use super::{Work, memory::Memory};
 use crate::{
-    driver::{Driver, IsoWanted, On},
+    driver::{Driver, IsoWanted},
     iso::{self, Lack, Request, request},
-    link::Sight,
     reason::Reason,
 };
 use jiff::Timestamp;
@@ -60,23 +59,6 @@ async fn told<D: Driver>(
         until: now.checked_add(believed).unwrap_or(Timestamp::MAX),
     });
     request
-}
-
-/// Says that the template wants no ISO any more. A driver that cannot be told forgets it by itself, when it is
-/// started anew; until then the file stays.
-pub(super) async fn withdraw<D: Driver>(work: &Work<'_, D>, sight: &Sight) {
-    let vcenter = sight.vcenter.as_ref();
-    let vcenter = vcenter.filter(|_| work.wish.iso.is_fetched());
-    let Some(vcenter) = vcenter else { return };
-    let on = On {
-        caller: &work.ctx.caller,
-        vcenter: &vcenter.name,
-    };
-    let withdrawn = work.ctx.driver.withdraw_iso(on, &work.wish.owner).await;
-    if let Err(fault) = withdrawn {
-        let (reason, problem) = (fault.word, &fault.message);
-        tracing::warn!(reason, problem, "The ISO could not be withdrawn");
-    }
 }
 
 async fn read<D: Driver>(work: &Work<'_, D>, name: &str) -> Result<Request, Lack> {

@@ -1,6 +1,9 @@
 //! What this process remembers of a template between reconciliations. Losing it costs time only.
 
-use super::{attempts::Attempts, checks::Checks, handover::Handover, iso::Told, room::Measurement};
+use super::{
+    attempts::Attempts, checks::Checks, handover::Handover, iso::Told, room::Measurement,
+    withdrawal::Wishes,
+};
 use crate::{
     crd::{VMwareNodePoolTemplate, VMwareNodePoolTemplateStatus},
     driver::Fault,
@@ -32,6 +35,8 @@ pub struct Memory {
     pub(super) checks: Option<Checks>,
     /// What the Secret for the ISO's source has said.
     pub(super) request: Option<Told>,
+    /// Where the driver may hold a wish for its ISO.
+    pub(super) wishes: Wishes,
     pub(super) handover: Handover,
     pub(super) measurement: Option<Measurement>,
     /// What was found after Agents were fenced, by slot.

@@ -9,6 +9,7 @@ mod partitions;
 mod pools;
 mod room;
 mod secrets;
+mod withdrawal;
 
 use crate::{
     crd::{ABANDON, PAUSED, VMwareNodePoolTemplateStatus as Status},

@@ -80,6 +80,7 @@ fn told(machine: Option<&Machine>, work: Work) -> Option<&Fault> {
         | Work::Select
         | Work::Check
         | Work::Iso
+        | Work::Withdraw
         | Work::Keep
         | Work::LetGo
         | Work::Part => true,

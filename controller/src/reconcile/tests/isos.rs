@@ -285,13 +285,3 @@ async fn nobody_watches_isos_where_none_is_fetched() {
     hub.pass(SHORT).await;
     assert!(!hub.driver.calls().contains(&"watch ISOs".to_owned()));
 }
-
-#[tokio::test(start_paused = true)]
-async fn a_template_that_goes_withdraws_what_it_had_fetched() {
-    let mut hub = by_url();
-    hub.until("two machines", counts(2, 2, 2)).await;
-    hub.delete();
-    hub.until("gone", |status| status.is_none()).await;
-    let withdrawn = "withdraw the ISO of pool".to_owned();
-    assert!(hub.driver.calls().contains(&withdrawn));
-}
