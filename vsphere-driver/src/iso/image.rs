@@ -69,9 +69,9 @@ pub struct Errand {
     pub caller: Caller,
     /// For whom, as in the audit line.
     pub whose: String,
-    /// Cancelled when nobody wants it any more.
+    /// Cancelled when nobody wants any more what it brings.
     pub stop: CancellationToken,
-    /// The copy.
+    /// Tells this transfer from others to the same datastore.
     pub job: JobId,
 }
 
@@ -111,7 +111,8 @@ impl Image {
         if was_asked && !remote.is_asked() {
             let revision = remote.revision();
             for (datastore, copy) in &mut self.copies {
-                if copy.begin_due(now, at) {
+                let begun = copy.begin_due(remote.content.as_ref(), (now, at));
+                if let Some(attempt) = begun {
                     let errand = Errand {
                         datastore: datastore.clone(),
                         source: remote.source.clone(),
@@ -120,8 +121,8 @@ impl Image {
                         label: copy.label.clone(),
                         caller: copy.caller.clone(),
                         whose: copy.whose.clone(),
-                        stop: copy.stop.clone(),
-                        job: copy.job,
+                        stop: attempt.stop,
+                        job: attempt.job,
                     };
                     plan.steps.push(Step::Carry(Box::new(errand)));
                 }
@@ -144,7 +145,8 @@ impl Image {
         }
     }
 
-    /// The transfer to a datastore ended.
+    /// The transfer to a datastore ended. One that was given up is not heard any more: it may have brought
+    /// what the source had before.
     pub fn carried(
         &mut self,
         datastore: &MoRef,
@@ -155,7 +157,7 @@ impl Image {
         let Some(copy) = self
             .copies
             .get_mut(datastore)
-            .filter(|copy| copy.job == job)
+            .filter(|copy| copy.is_of(job))
         else {
             return;
         };

@@ -314,7 +314,7 @@ impl Isos {
             .images
             .get_mut(key)
             .and_then(|image| image.copies.get_mut(datastore));
-        if let Some(copy) = copy.filter(|copy| copy.job == job) {
+        if let Some(copy) = copy.filter(|copy| copy.is_of(job)) {
             copy.reach(stage, percent);
             self.touch_image(key);
         }

@@ -30,11 +30,20 @@ pub struct Copy {
     pub whose: String,
     /// Nobody wants it there any more.
     pub stop: CancellationToken,
-    /// Tells it from another on the same datastore, before and after it.
-    pub job: JobId,
-    is_running: bool,
+    attempt: Option<Attempt>,
     try_at: Option<Instant>,
     failures: u32,
+}
+
+/// A transfer under way.
+#[derive(Clone, Debug)]
+pub(super) struct Attempt {
+    /// Tells what is heard of it from what is heard of another.
+    pub(super) job: JobId,
+    /// What the source said of what is fetched. Absent: it could not be asked.
+    content: Option<Content>,
+    /// Cancelled when nobody wants any more what it brings.
+    pub(super) stop: CancellationToken,
 }
 
 /// How far a file is.
@@ -81,8 +90,7 @@ impl Copy {
             caller: caller.clone(),
             whose,
             stop: CancellationToken::new(),
-            job: JobId::new(),
-            is_running: false,
+            attempt: None,
             try_at: Some(now),
             failures: 0,
         }
@@ -109,34 +117,55 @@ impl Copy {
 
     /// When it is tried the next time.
     pub(super) fn try_at(&self) -> Option<Instant> {
-        self.try_at.filter(|_| !self.is_running)
+        self.try_at.filter(|_| self.attempt.is_none())
     }
 
-    /// Its source answered; with another content than before, a whole file is the one of before.
+    /// Whether what is heard of a transfer is heard of the one under way.
+    pub fn is_of(&self, job: JobId) -> bool {
+        let attempt = self.attempt.as_ref();
+        attempt.is_some_and(|attempt| attempt.job == job)
+    }
+
+    /// Its source answered. With another content than before, a whole file is the one of before, and so is
+    /// what is being fetched.
     pub(super) fn source_answered(&mut self, is_changed: bool, now: Instant) {
+        let is_of_before = |attempt: &mut Attempt| is_changed || attempt.content.is_none();
+        if let Some(attempt) = self.attempt.take_if(is_of_before) {
+            attempt.stop.cancel();
+            self.stage = Stage::Pending;
+        }
         if is_changed && self.is_ready() {
             self.stage = Stage::Pending;
         }
-        if !self.is_ready() && !self.is_running && self.try_at.is_none() {
+        if !self.is_ready() && self.attempt.is_none() && self.try_at.is_none() {
             self.try_at = Some(now);
         }
     }
 
     /// Somebody asks again: what failed is tried at once.
     pub(super) fn nudge(&mut self, now: Instant) {
-        if self.fault.is_some() && !self.is_running {
+        if self.fault.is_some() && self.attempt.is_none() {
             self.fault = None;
             self.try_at = Some(now);
         }
     }
 
-    /// Begins what is due. Whether there was something.
-    pub(super) fn begin_due(&mut self, now: Instant, at: Timestamp) -> bool {
+    /// Begins what is due, of the content that the source says it has.
+    pub(super) fn begin_due(
+        &mut self,
+        content: Option<&Content>,
+        (now, at): (Instant, Timestamp),
+    ) -> Option<Attempt> {
         let is_due = self.try_at().is_some_and(|due| due <= now);
         if !is_due || self.is_ready() {
-            return false;
+            return None;
         }
-        self.is_running = true;
+        let attempt = Attempt {
+            job: JobId::new(),
+            content: content.cloned(),
+            stop: self.stop.child_token(),
+        };
+        self.attempt = Some(attempt.clone());
         self.try_at = None;
         self.fault = None;
         let started = Started {
@@ -146,7 +175,7 @@ impl Copy {
             at,
         };
         self.operation = Some(started.queued(Verb::TransferIso));
-        true
+        Some(attempt)
     }
 
     /// It came that far.
@@ -166,7 +195,7 @@ impl Copy {
         now: Instant,
         at: Timestamp,
     ) -> Option<Duration> {
-        self.is_running = false;
+        self.attempt = None;
         let mut asks_in = None;
         match result {
             Ok(Some(stored)) => {

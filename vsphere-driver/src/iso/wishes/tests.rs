@@ -16,6 +16,8 @@ const URL: &str = "https://images.example/agent.iso";
 struct World {
     state: State,
     now: Instant,
+    /// Ends the transfer that was begun last.
+    stop: CancellationToken,
 }
 
 impl World {
@@ -23,6 +25,7 @@ impl World {
         Self {
             state: State::default(),
             now: Instant::now(),
+            stop: CancellationToken::new(),
         }
     }
 
@@ -44,7 +47,10 @@ impl World {
         for step in plan.steps {
             match step {
                 Step::Ask(_) => asked += 1,
-                Step::Carry(errand) => carried.push((errand.datastore, errand.job)),
+                Step::Carry(errand) => {
+                    self.stop = errand.stop;
+                    carried.push((errand.datastore, errand.job));
+                }
             }
         }
         (asked, carried)
@@ -310,6 +316,65 @@ fn a_file_that_is_found_while_the_source_is_away_is_ready_and_is_compared_later(
     world.now += std::time::Duration::from_secs(1);
     assert_eq!(world.begin(URL), (1, vec![]));
     world.answer(URL, Ok(content("b")));
+    assert_eq!(world.state_of("a"), IsoState::Pending);
+    assert_eq!(world.begin(URL).1.len(), 1);
+}
+
+#[test]
+fn what_the_source_had_before_is_never_taken_for_what_it_has_now() {
+    let silent = || Content {
+        etag: None,
+        ..content("")
+    };
+    for (why, before, now, revision, is_given_up) in [
+        ("the same", content("a"), content("a"), "r2", false),
+        ("another", content("a"), content("b"), "r1", true),
+        ("another, and told", content("a"), content("b"), "r2", true),
+        ("silent", silent(), silent(), "r1", false),
+        ("silent, and told", silent(), silent(), "r2", true),
+    ] {
+        let mut world = World::new();
+        world.want("a", URL, "r1", &[1]);
+        world.begin(URL);
+        world.answer(URL, Ok(before));
+        let (_, first) = world.begin(URL);
+        let stop = world.stop.clone();
+        world.want("a", URL, revision, &[1]);
+        world.now += std::time::Duration::from_mins(5);
+        assert_eq!(world.begin(URL), (1, vec![]), "{why}");
+        world.answer(URL, Ok(now));
+        assert_eq!(stop.is_cancelled(), is_given_up, "{why}");
+        let (_, second) = world.begin(URL);
+        assert_eq!(second.len(), usize::from(is_given_up), "{why}");
+        // It may have come to its end before it was told to stop.
+        world.end(URL, &first[0], Ok(Some(stored("old"))));
+        if is_given_up {
+            assert_ne!(world.state_of("a"), IsoState::Ready, "{why}");
+            world.end(URL, &second[0], Ok(Some(stored("new"))));
+        }
+        let iso = world.iso("a");
+        let path = if is_given_up { "new" } else { "old" };
+        assert_eq!(iso.state(), IsoState::Ready, "{why}");
+        assert_eq!(iso.files[0].path, stored(path).path, "{why}");
+        assert_eq!(iso.source_revision, revision, "{why}");
+    }
+}
+
+#[test]
+fn what_was_found_while_the_source_was_away_is_not_believed_once_it_has_answered() {
+    let mut world = World::new();
+    world.want("a", URL, "r1", &[1]);
+    world.begin(URL);
+    world.answer(URL, Err(Fault::new(Reason::IsoSourceUnreachable, "away")));
+    let (_, looking) = world.begin(URL);
+    world.now += std::time::Duration::from_secs(1);
+    assert_eq!(world.begin(URL), (1, vec![]));
+    world.answer(URL, Ok(content("b")));
+    let found = Stored {
+        found: Some(content("a")),
+        ..stored("a")
+    };
+    world.end(URL, &looking[0], Ok(Some(found)));
     assert_eq!(world.state_of("a"), IsoState::Pending);
     assert_eq!(world.begin(URL).1.len(), 1);
 }
