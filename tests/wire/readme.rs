@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use lab::images::Content;
 use lab::{Lab, files};
 use tokio::process::Command;
 
@@ -51,11 +52,14 @@ async fn walked(name: &str, shell: &mut Command) -> Vec<(String, String)> {
 
 /// A shell with what `cargo lab env` sets.
 fn shell(lab: &Lab) -> Command {
+    let image = lab.images().publish(Content::iso(1 << 20, 1)).unwrap();
     let mut shell = Command::new("sh");
     shell
         .env("HCP_VCENTER", lab.proxy().address().to_string())
         .env("HCP_VCENTER_CA", &lab.certificates().authority)
         .env("HCP_VCENTER_PASSWORD_FILE", lab.vcenter().password_file())
+        .env("HCP_IMAGES_CA", &lab.certificates().images_authority)
+        .env("HCP_IMAGE_URL", image.url())
         .envs(lab.vcenter().govc().environment())
         .env("GOVC", &lab.tools().govc)
         .env("KUBECTL", &lab.tools().kubectl)
@@ -81,6 +85,7 @@ async fn the_walk_through_makes_a_machine_watches_it_and_removes_it() {
         "info",
         "validate",
         "room",
+        "iso",
         "make",
         "watch",
         "power-off",
@@ -92,6 +97,7 @@ async fn the_walk_through_makes_a_machine_watches_it_and_removes_it() {
         ("info", "contractRevision"),
         ("validate", "VERB_CREATE"),
         ("room", "ROOM_LIMIT_"),
+        ("iso", "ISO_STATE_READY"),
         ("make", "VIRTUAL_MACHINE_STATE_RUNNING"),
         ("watch", "walk-n01"),
         ("power-off", "VIRTUAL_MACHINE_STATE_OFF"),
@@ -119,6 +125,7 @@ async fn the_template_by_hand_has_its_machines_made_and_removed() {
             .count()
     };
     let names: Vec<_> = said.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["prepare", "apply", "scale", "delete"]);
-    assert_eq!([1, 2, 3].map(machines), [3, 1, 0], "{said:?}");
+    assert_eq!(names, ["prepare", "apply", "scale", "url", "delete"]);
+    assert_eq!([1, 2, 3, 4].map(machines), [3, 1, 2, 0], "{said:?}");
+    assert!(said[3].1.contains("hcp-iso/agent-"), "{said:?}");
 }

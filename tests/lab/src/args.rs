@@ -80,7 +80,7 @@ pub(crate) struct Canary {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Demo {
     /// How many machines there shall be at first.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(3..=1000))]
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(2..=1000))]
     pub(crate) replicas: u32,
     /// How the template works.
     #[arg(long, value_enum, default_value = "all")]

@@ -6,12 +6,17 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Doing as _, Error, Result};
+use crate::images::Content;
 use crate::lab::Lab;
 use crate::process::Recorded;
 use crate::{files, vcenter};
 
 /// The file's name.
 const FILE: &str = "state.json";
+/// Name of the file with the URL of an image.
+const IMAGE_URL: &str = "image.url";
+/// How large the image is that a person may have fetched: enough to see it come.
+const IMAGE_SIZE: u64 = 64 << 20;
 
 /// A running lab, as another process sees it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -30,7 +35,9 @@ pub struct State {
     pub grpcurl: Option<String>,
     /// The vCenters.
     pub vcenters: Vec<VcenterState>,
-    /// The authority of all certificates.
+    /// The image service.
+    pub images: ImagesState,
+    /// The authority of all certificates but that of the image service.
     pub authority: PathBuf,
     /// Where the services are started again.
     pub control: SocketAddr,
@@ -55,6 +62,17 @@ pub struct VcenterState {
     pub username: String,
     /// A file with the password.
     pub password_file: PathBuf,
+}
+
+/// The image service of a running lab.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ImagesState {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The authority that vouches for it.
+    pub authority: PathBuf,
+    /// A file with the URL of an image that it serves: a credential.
+    pub url_file: PathBuf,
 }
 
 impl State {
@@ -84,6 +102,7 @@ impl State {
             driver: lab.driver().ok().map(crate::services::Driver::address),
             grpcurl: lab.grpcurl().ok().map(|grpcurl| grpcurl.command_line()),
             vcenters,
+            images: ImagesState::of(lab)?,
             authority: lab.certificates().authority.clone(),
             control,
             tools: lab.link_tools()?,
@@ -125,5 +144,19 @@ impl State {
     pub fn remove(folder: &Path) -> Result<()> {
         let path = folder.join(FILE);
         std::fs::remove_file(&path).doing("removing", &path)
+    }
+}
+
+impl ImagesState {
+    /// Serves an image, and says where it is.
+    fn of(lab: &Lab) -> Result<Self> {
+        let image = lab.images().publish(Content::iso(IMAGE_SIZE, 0))?;
+        let url_file = lab.folder().join(IMAGE_URL);
+        files::write_private(&url_file, image.url())?;
+        Ok(Self {
+            address: lab.images().address(),
+            authority: lab.certificates().images_authority.clone(),
+            url_file,
+        })
     }
 }

@@ -40,6 +40,10 @@ fn variables(state: &State) -> anyhow::Result<Vec<(String, String)>> {
             vcenter.password_file.display().to_string(),
         );
     }
+    let images = &state.images;
+    set("HCP_IMAGES", format!("https://{}", images.address));
+    set("HCP_IMAGES_CA", images.authority.display().to_string());
+    set("HCP_IMAGE_URL", std::fs::read_to_string(&images.url_file)?);
     if let (Some(driver), Some(grpcurl)) = (state.driver, &state.grpcurl) {
         set("HCP_DRIVER", driver.to_string());
         set("GRPCURL", grpcurl.clone());

@@ -48,6 +48,7 @@ pub(crate) fn show(state: &State) {
     if let Some(driver) = state.driver {
         say(&format!("{:16}{driver}", "driver at"));
     }
+    say(&format!("{:16}{}", "images at", state.images.address));
     for vcenter in &state.vcenters {
         let name = format!("vCenter {}", vcenter.name);
         say(&format!(

@@ -9,6 +9,12 @@ use lab::vcenter::Machine;
 /// How long each change may take.
 pub(super) const PATIENCE: Duration = Duration::from_mins(3);
 
+/// How many machines are left when those that there are shrink to a few.
+pub(super) fn few(many: u32) -> u32 {
+    // Less than half where that leaves any: such a fall is the one that is held.
+    (many.saturating_sub(1) / 2).clamp(1, 2)
+}
+
 /// So many machines are on, and there are no others.
 pub(super) async fn machines_on(lab: &Lab, count: u32) -> anyhow::Result<String> {
     let what = format!("{count} machines that are on");
@@ -54,4 +60,17 @@ pub(super) async fn nothing_left(lab: &Lab) -> anyhow::Result<String> {
     let machines = lab.vcenter().govc().machines().await?;
     ensure!(machines.is_empty(), "left in vCenter: {}", names(&machines));
     Ok("govc: no machine".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_are_fewer_than_there_are_and_fewer_than_half_where_that_leaves_any() {
+        for (many, left) in [(2, 1), (3, 1), (4, 1), (5, 2), (6, 2), (1000, 2)] {
+            assert_eq!(few(many), left, "{many}");
+            assert!(left < many && (2 * left < many || left == 1), "{many}");
+        }
+    }
 }

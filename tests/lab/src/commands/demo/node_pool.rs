@@ -11,13 +11,11 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::image::Discovery;
-use super::look::{PATIENCE, machines_on, names, nothing_left};
+use super::look::{PATIENCE, few, machines_on, names, nothing_left};
 use crate::commands::steps::Steps;
 
 /// The name of the NodePool and of its template.
 pub(super) const NAME: &str = "workers";
-/// How many nodes are left after scaling down.
-const FEW: u32 = 2;
 /// What the autoscaler asks for then.
 const MORE: u32 = 4;
 /// The time between two looks with kubectl.
@@ -120,9 +118,11 @@ impl Shown<'_> {
     }
 
     async fn shrinks(&self, many: u32, steps: &mut Steps) -> anyhow::Result<()> {
-        let mut kept = BTreeSet::new();
-        let shrunk = format!("node pool: {many} → {FEW}, the provider lets Agents go");
-        steps.step(&shrunk, self.let_go(&mut kept)).await?;
+        let (few, mut kept) = (few(many), BTreeSet::new());
+        let shrunk = format!("node pool: {many} → {few}, the provider lets Agents go");
+        steps
+            .step(&shrunk, self.let_go(many, few, &mut kept))
+            .await?;
         steps
             .step(
                 "node pool: the released leave, the bound stay",
@@ -130,7 +130,7 @@ impl Shown<'_> {
             )
             .await?;
         steps
-            .step("node pool: status after scaling down", self.in_status(FEW))
+            .step("node pool: status after scaling down", self.in_status(few))
             .await
     }
 
@@ -236,18 +236,26 @@ impl Shown<'_> {
         Ok(format!("kubectl: {}", words.join(" joined: ")))
     }
 
-    /// The number falls by more than half: it is held until that is allowed.
-    async fn let_go(&self, kept: &mut BTreeSet<String>) -> anyhow::Result<String> {
-        self.scale("nodepool", FEW).await?;
+    /// Where the number falls by more than half, it is held until that is allowed.
+    async fn let_go(
+        &self,
+        many: u32,
+        few: u32,
+        kept: &mut BTreeSet<String>,
+    ) -> anyhow::Result<String> {
+        self.scale("nodepool", few).await?;
         self.agents_until("all but a few Agents let go", |agents| {
             let bound = agents.values().filter(|agent| is_bound(agent));
-            bound.count() == FEW as usize
+            bound.count() == few as usize
         })
         .await?;
-        self.condition("ScaleDownHeld", "True").await?;
         let agents = self.agents().await?;
         let bound = agents.iter().filter(|(_, agent)| is_bound(agent));
         *kept = bound.map(|(name, _)| name.clone()).collect();
+        if 2 * few >= many {
+            return Ok("kubectl: a fall by half, which is not held".to_owned());
+        }
+        self.condition("ScaleDownHeld", "True").await?;
         self.lab
             .kubectl(&["annotate", "--overwrite", "vmtemplate", NAME, ALLOW])
             .await?;
@@ -277,7 +285,7 @@ impl Shown<'_> {
             "one of them is no node any more"
         );
         Ok(format!(
-            "govc: {}; kubectl: both are still nodes",
+            "govc: {}; kubectl: all of them are still nodes",
             names(&machines)
         ))
     }

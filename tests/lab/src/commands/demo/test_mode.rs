@@ -6,13 +6,11 @@ use lab::{CREDENTIALS, Lab};
 use serde_json::Value;
 
 use super::image::Discovery;
-use super::look::{PATIENCE, machines_on, nothing_left};
+use super::look::{PATIENCE, few, machines_on, nothing_left};
 use crate::commands::steps::Steps;
 
 /// The template's name.
 pub(super) const NAME: &str = "demo";
-/// How many machines are left after scaling down.
-const FEW: u32 = 2;
 
 /// All steps of it.
 pub(super) async fn run(lab: &mut Lab, many: u32, steps: &mut Steps) -> anyhow::Result<()> {
@@ -33,7 +31,7 @@ pub(super) async fn run(lab: &mut Lab, many: u32, steps: &mut Steps) -> anyhow::
     steps
         .step("machines are in the status", in_status(lab, many))
         .await?;
-    steps.step("scaled down", scaled(lab, FEW)).await?;
+    steps.step("scaled down", scaled(lab, few(many))).await?;
     steps
         .step("driver killed while it creates", killed(lab, many))
         .await?;
