@@ -1,6 +1,7 @@
 //! The simulated vCenter, and govc to look at it.
 
 mod datastore;
+mod disk;
 mod govc;
 
 use std::net::SocketAddr;
@@ -11,6 +12,7 @@ use http::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+pub use self::disk::{Disk, Stored};
 pub use self::govc::{Govc, Machine};
 use crate::certificates::Certificates;
 use crate::control::ask;

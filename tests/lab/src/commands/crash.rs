@@ -17,6 +17,7 @@ use serde::Serialize;
 use self::invariants::{Invariant, Judge, Verdict};
 use self::plan::Plan;
 use self::play::{Played, Player};
+use super::isos::{self, Figures};
 use crate::args::Crash;
 use crate::screen::say;
 
@@ -35,6 +36,7 @@ struct Report {
     seconds: f64,
     kills: usize,
     invariants: BTreeMap<Invariant, Verdict>,
+    isos: Figures,
     rounds: Vec<Played>,
 }
 
@@ -43,7 +45,7 @@ pub(crate) async fn run(crash: &Crash) -> anyhow::Result<()> {
     let began = Instant::now();
     let plan = Plan::of(crash.seed, crash.rounds, crash.vms);
     let mut player = Player::start(start().await?, crash.vms).await?;
-    // In test mode there are no Agents, and no ISO is moved.
+    // In test mode there are no Agents; ISOs may turn out to be mounted while others come and go.
     let mut judge = Judge::without(&[Invariant::I5, Invariant::I9]);
     let mut rounds = Vec::new();
     let mut stopped = None;
@@ -70,14 +72,15 @@ pub(crate) async fn run(crash: &Crash) -> anyhow::Result<()> {
         seconds: rounded(began.elapsed().as_secs_f64()),
         kills: rounds.iter().map(Played::kills).sum(),
         invariants: judge.verdicts(),
+        isos: player.isos(),
         rounds,
     };
     super::write_json(crash.json.as_deref(), &report)?;
     say(&serde_json::to_string_pretty(&report.invariants)?);
     let (kills, count) = (report.kills, report.rounds.len());
     say(&format!(
-        "{kills} kills in {count} rounds, {} s",
-        report.seconds
+        "{kills} kills in {count} rounds, {} s; ISOs: {:?}",
+        report.seconds, report.isos
     ));
     if let Some(error) = stopped {
         super::explain(player.lab(), NAME).await;
@@ -100,6 +103,8 @@ async fn start() -> anyhow::Result<Lab> {
         .own_hub()
         .namespace("clusters")
         .folder(&folder)
+        .node_pools()
+        .isos(isos::GRACE)
         .without_configured_vcenter()
         .rpc_proxy()
         .controller_arguments(["--lease-duration", LEASE])

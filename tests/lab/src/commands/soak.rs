@@ -16,6 +16,7 @@ use self::plan::Plan;
 use self::play::{Played, Player};
 use super::crash::invariants::{Invariant, Judge, Verdict};
 use super::crash::rounded;
+use super::isos::{self, Figures};
 use crate::args::Soak;
 use crate::screen::say;
 
@@ -32,13 +33,14 @@ struct Report {
     seconds: f64,
     blows: usize,
     invariants: BTreeMap<Invariant, Verdict>,
+    isos: Figures,
     rounds: Vec<Played>,
 }
 
 /// Plays until the time is over, and fails when any invariant did not hold.
 pub(crate) async fn run(soak: &Soak) -> anyhow::Result<()> {
     let mut player = Player::start(start().await?).await?;
-    // No ISO is moved.
+    // Until ISOs come and go beside one that is mounted.
     let mut judge = Judge::without(&[Invariant::I9]);
     let began = Instant::now();
     let time = Duration::from_mins(soak.minutes.into());
@@ -72,6 +74,7 @@ pub(crate) async fn run(soak: &Soak) -> anyhow::Result<()> {
         seconds: rounded(began.elapsed().as_secs_f64()),
         blows: rounds.iter().map(|played| played.round.blows.len()).sum(),
         invariants: judge.verdicts(),
+        isos: player.isos(),
         rounds,
     };
     super::write_json(soak.json.as_deref(), &report)?;
@@ -82,8 +85,8 @@ async fn told(report: &Report, lab: &Lab, stopped: Option<anyhow::Error>) -> any
     say(&serde_json::to_string_pretty(&report.invariants)?);
     let (blows, count) = (report.blows, report.rounds.len());
     say(&format!(
-        "{blows} blows in {count} rounds, {} s",
-        report.seconds
+        "{blows} blows in {count} rounds, {} s; ISOs: {:?}",
+        report.seconds, report.isos
     ));
     if let Some(error) = stopped {
         super::explain(lab, NAME).await;
@@ -102,6 +105,7 @@ async fn start() -> anyhow::Result<Lab> {
     let builder = Lab::builder()
         .own_hub()
         .node_pools()
+        .isos(isos::GRACE)
         .namespace("clusters")
         .folder(&folder)
         .without_configured_vcenter()

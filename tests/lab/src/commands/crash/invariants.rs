@@ -1,6 +1,6 @@
 //! What must hold whatever happens, and what was seen not to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -23,7 +23,7 @@ pub(in crate::commands) enum Invariant {
     I7,
     /// All is as asked for within 30 s of the last kill.
     I8,
-    /// No file that a machine has mounted is changed.
+    /// No file that a machine has mounted is changed or removed, and each ISO that can be seen is whole.
     I9,
     /// The status says that all is ready only when it is.
     I10,
@@ -65,17 +65,22 @@ pub(in crate::commands) struct Judge {
     /// The round that is judged.
     round: usize,
     violations: BTreeMap<Invariant, Vec<String>>,
-    /// What nothing is done to break.
-    not_exercised: &'static [Invariant],
+    /// What nothing was done to break, so far.
+    not_exercised: BTreeSet<Invariant>,
 }
 
 impl Judge {
-    /// A judge of rounds in which nothing is done that could break these.
-    pub(in crate::commands) fn without(not_exercised: &'static [Invariant]) -> Self {
+    /// A judge of rounds in which nothing is done that could break these, until it is told otherwise.
+    pub(in crate::commands) fn without(not_exercised: &[Invariant]) -> Self {
         Self {
-            not_exercised,
+            not_exercised: not_exercised.iter().copied().collect(),
             ..Self::default()
         }
+    }
+
+    /// Something was done that could have broken it.
+    pub(in crate::commands) fn exercised(&mut self, invariant: Invariant) {
+        self.not_exercised.remove(&invariant);
     }
 
     /// From now on this round is judged.
@@ -139,7 +144,8 @@ mod tests {
 
     #[test]
     fn what_was_not_seen_to_fail_is_ok_and_what_was_not_tried_says_so() {
-        let mut judge = Judge::without(&[Invariant::I5]);
+        let mut judge = Judge::without(&[Invariant::I5, Invariant::I9]);
+        judge.exercised(Invariant::I9);
         judge.round(7);
         judge.none_of(Invariant::I1, "orphans", &[]);
         assert!(judge.content());
@@ -154,5 +160,6 @@ mod tests {
             ["round 7: twice: a, b", "round 7: and again"]
         );
         assert!(verdicts[&Invariant::I5].ok && verdicts[&Invariant::I5].not_exercised);
+        assert!(verdicts[&Invariant::I9].ok && !verdicts[&Invariant::I9].not_exercised);
     }
 }

@@ -3,7 +3,12 @@
 use lab::proxy::{Moment, Trap, Which};
 use serde::Serialize;
 
+use crate::commands::isos::SIZE;
 use crate::commands::numbers::Numbers;
+
+/// How many calls that change something each transfer of an image needs: the file, its record, and the
+/// move into its place.
+const TRANSFER: u64 = 3;
 
 /// All rounds of one seed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +27,8 @@ pub(super) struct Round {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Change {
-    /// All machines; the template is made where there is none.
+    /// All machines, of which those that are made boot an image that was made anew; the template is made
+    /// where there is none.
     Up,
     /// A few machines.
     Down,
@@ -49,12 +55,20 @@ pub(super) enum Wire {
     Rpc,
 }
 
-/// Somebody is killed at a certain call.
+/// Somebody is killed at a certain point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Kill {
     pub(super) victim: Victim,
-    pub(super) wire: Wire,
-    pub(super) trap: Trap,
+    pub(super) at: Point,
+}
+
+/// Where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Point {
+    /// A call.
+    Call { wire: Wire, trap: Trap },
+    /// So many bytes of the image that is fetched: no more come.
+    Byte(u64),
 }
 
 // === impl Plan ===
@@ -114,32 +128,25 @@ fn kills(change: Change, moved: u64, numbers: &mut Numbers) -> Vec<Kill> {
 fn first(change: Change, moved: u64, numbers: &mut Numbers) -> Kill {
     let victim = victim(numbers);
     let moment = moment(numbers);
-    // The one rpc that asks for the change: what follows depends on how fast it is done.
-    if numbers.below(4) == 0 {
-        let (which, nth) = (Which::Changing, 1);
-        let trap = Trap { which, nth, moment };
-        return Kill {
-            victim,
-            wire: Wire::Rpc,
-            trap,
-        };
-    }
-    let which = if numbers.below(2) == 0 {
-        Which::Any
-    } else {
-        Which::Changing
-    };
-    let calls = match (change, which) {
-        // A power-off and a destroy for each.
-        (Change::Down | Change::Delete, Which::Changing) => 2 * moved,
-        _ => moved,
+    let (wire, which, calls) = match (numbers.below(6), change) {
+        // The one rpc that asks for the change: what follows depends on how fast it is done.
+        (0, _) => (Wire::Rpc, Which::Changing, 1),
+        (1 | 2, Change::Up) => {
+            let at = Point::Byte(numbers.below(SIZE));
+            return Kill { victim, at };
+        }
+        (3, Change::Up) => (Wire::Soap, Which::Changing, TRANSFER),
+        (_, change) => match (numbers.below(2), change) {
+            (0, _) => (Wire::Soap, Which::Any, moved),
+            (_, Change::Up) => (Wire::Soap, Which::Changing, TRANSFER + moved),
+            // A power-off and a destroy for each.
+            (_, Change::Down | Change::Delete) => (Wire::Soap, Which::Changing, 2 * moved),
+        },
     };
     let nth = 1 + numbers.below(calls);
-    Kill {
-        victim,
-        wire: Wire::Soap,
-        trap: Trap { which, nth, moment },
-    }
+    let trap = Trap { which, nth, moment };
+    let at = Point::Call { wire, trap };
+    Kill { victim, at }
 }
 
 /// What was killed begins anew with calls that are known: rpcs to connect and to watch, and SOAP
@@ -153,11 +160,9 @@ fn second_after(first: Victim, numbers: &mut Numbers) -> Kill {
     };
     let nth = 1 + numbers.below(calls);
     let which = Which::Any;
-    Kill {
-        victim,
-        wire,
-        trap: Trap { which, nth, moment },
-    }
+    let trap = Trap { which, nth, moment };
+    let at = Point::Call { wire, trap };
+    Kill { victim, at }
 }
 
 fn victim(numbers: &mut Numbers) -> Victim {
@@ -213,16 +218,47 @@ mod tests {
     fn everybody_is_killed_everywhere_and_nowhere_that_is_never_reached() {
         let plan = Plan::of(1, 200, 50);
         let kills: Vec<_> = plan.rounds.iter().flat_map(|round| &round.kills).collect();
+        let is_at = |kill: &Kill, wire, moment| matches!(kill.at, Point::Call { wire: found, trap } if found == wire && trap.moment == moment);
         for victim in [Victim::Driver, Victim::Controller, Victim::Both] {
+            let mut by_byte = kills.iter().filter(|kill| kill.victim == victim);
+            assert!(
+                by_byte.any(|kill| matches!(kill.at, Point::Byte(_))),
+                "{victim:?}"
+            );
             for wire in [Wire::Soap, Wire::Rpc] {
                 for moment in [Moment::Before, Moment::After] {
-                    let found = kills.iter().any(|kill| {
-                        kill.victim == victim && kill.wire == wire && kill.trap.moment == moment
-                    });
+                    let mut kills = kills.iter().filter(|kill| kill.victim == victim);
+                    let found = kills.any(|kill| is_at(kill, wire, moment));
                     assert!(found, "{victim:?} {wire:?} {moment:?}");
                 }
             }
         }
-        assert!(kills.iter().all(|kill| (1..=100).contains(&kill.trap.nth)));
+        let is_reached = |kill: &&Kill| match kill.at {
+            Point::Call { trap, .. } => (1..=100).contains(&trap.nth),
+            Point::Byte(byte) => byte < SIZE,
+        };
+        assert!(kills.iter().all(is_reached));
+    }
+
+    #[test]
+    fn an_image_is_struck_only_where_one_is_fetched_and_at_each_of_its_calls() {
+        let plan = Plan::of(1, 200, 50);
+        let first = |round: &Round| round.kills.first().copied();
+        let mut calls = std::collections::BTreeSet::new();
+        for round in &plan.rounds {
+            match (round.change, first(round).map(|kill| kill.at)) {
+                (Change::Down | Change::Delete, at) => {
+                    assert!(!matches!(at, Some(Point::Byte(_))), "{round:?}");
+                }
+                (Change::Up, Some(Point::Call { trap, .. })) if trap.which == Which::Changing => {
+                    calls.insert(trap.nth);
+                }
+                (Change::Up, _) => {}
+            }
+        }
+        assert!(
+            (1..=TRANSFER).all(|call| calls.contains(&call)),
+            "{calls:?}"
+        );
     }
 }

@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use kube::ResourceExt as _;
+use lab::agents::InfraEnv;
 use lab::proxy::{Moment, Outage, Proxy, Sprung, Which};
 use lab::{Lab, wait_for};
 use serde::Serialize;
@@ -14,9 +15,10 @@ use tokio::sync::oneshot;
 
 use super::eyes::{self, Census};
 use super::invariants::{Invariant, Judge};
-use super::plan::{Change, Kill, Round, Victim, Wire};
+use super::plan::{Change, Kill, Point, Round, Victim, Wire};
 use super::world::{Strangers, World};
 use super::{NAME, rounded};
+use crate::commands::isos::{Figures, Library, Watch};
 
 /// How long a planned call, or what is asked for, is waited for at most.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -31,11 +33,30 @@ const ANNOTATION: (&str, &str) = ("example.org/note", "kept");
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Killed {
     process: Victim,
-    wire: Wire,
-    which: Which,
-    moment: Moment,
-    at_call: u64,
-    method: String,
+    #[serde(flatten)]
+    at: At,
+}
+
+/// Where it happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+enum At {
+    Call {
+        wire: Wire,
+        which: Which,
+        moment: Moment,
+        at_call: u64,
+        method: String,
+    },
+    Byte {
+        at_byte: u64,
+    },
+}
+
+/// A kill that is waited for.
+enum Coming {
+    Call(oneshot::Receiver<Sprung>),
+    Byte,
 }
 
 /// A round that was played.
@@ -60,13 +81,20 @@ pub(super) struct Player {
     asked: u32,
     /// UID of the template, while there is one.
     owner: Option<String>,
+    watch: Watch,
+    library: Library,
 }
 
 impl Player {
     pub(super) async fn start(lab: Lab, vms: u32) -> anyhow::Result<Self> {
         let strangers = Strangers::make(&lab, NAME).await?;
+        let watch = Watch::start(&lab).await?;
+        let infra_env = InfraEnv::new(&lab, NAME);
+        let library = Library::open(&lab, infra_env, &watch).await?;
         Ok(Self {
             lab,
+            watch,
+            library,
             vms,
             strangers,
             copied: false,
@@ -92,17 +120,20 @@ impl Player {
         self.lab.rpcs()?.reset();
         let before = self.asked;
         let census = Census::start(self.lab.vcenter().govc().clone());
+        if round.change == Change::Up {
+            self.library.publish(&self.lab, &self.watch)?;
+        }
         let mut kills = round.kills.iter().peekable();
-        let mut trap = match kills.peek() {
+        let mut coming = match kills.peek() {
             Some(kill) => Some(self.arm(kill)?),
             None => None,
         };
         self.ask(round.change).await?;
         let mut killed = Vec::new();
-        while let (Some(kill), Some(sprung)) = (kills.next(), trap.take()) {
-            killed.push(seen(kill, sprung).await?);
+        while let (Some(kill), Some(coming_now)) = (kills.next(), coming.take()) {
+            killed.push(self.seen(kill, coming_now).await?);
             let next = kills.peek().copied();
-            trap = self.start_again(kill, next).await?;
+            coming = self.start_again(kill, next).await?;
         }
         let began = Instant::now();
         self.converged(round.change).await?;
@@ -136,20 +167,66 @@ impl Player {
 
     /// Stops both services, and judges what can only be judged then.
     pub(super) async fn end(&mut self, judge: &mut Judge) -> anyhow::Result<()> {
+        self.watch.told(judge).await;
         eyes::end(&mut self.lab, judge).await
     }
 
+    /// What was seen of all ISOs.
+    pub(super) fn isos(&self) -> Figures {
+        self.watch.figures()
+    }
+
     /// Sets the trap of a kill.
-    fn arm(&self, kill: &Kill) -> anyhow::Result<oneshot::Receiver<Sprung>> {
+    fn arm(&mut self, kill: &Kill) -> anyhow::Result<Coming> {
+        match kill.at {
+            Point::Call { wire, trap } => {
+                let kill = self.killer(kill.victim)?;
+                Ok(Coming::Call(self.wire(wire)?.trap(trap, kill)))
+            }
+            Point::Byte(byte) => {
+                self.library.stall(byte);
+                Ok(Coming::Byte)
+            }
+        }
+    }
+
+    fn killer(&self, victim: Victim) -> anyhow::Result<impl FnOnce() + Send + 'static> {
         let mut killers = Vec::new();
-        if kill.victim.is_driver() {
+        if victim.is_driver() {
             killers.push(self.lab.driver()?.process()?.killer());
         }
-        if kill.victim.is_controller() {
+        if victim.is_controller() {
             killers.push(self.lab.controller()?.process()?.killer());
         }
-        let spring = move || killers.into_iter().for_each(|kill| kill());
-        Ok(self.wire(kill.wire)?.trap(kill.trap, spring))
+        Ok(move || killers.into_iter().for_each(|kill| kill()))
+    }
+
+    /// Waits for a kill, and checks that it is the planned one.
+    async fn seen(&self, kill: &Kill, coming: Coming) -> anyhow::Result<Killed> {
+        let process = kill.victim;
+        let at = match (kill.at, coming) {
+            (Point::Call { wire, trap }, Coming::Call(sprung)) => {
+                let sprung = tokio::time::timeout(PATIENCE, sprung).await;
+                let Sprung { method, call } = sprung.context("the planned call did not come")??;
+                ensure!(call == trap.nth, "call {call} is not the planned one");
+                At::Call {
+                    wire,
+                    which: trap.which,
+                    moment: trap.moment,
+                    at_call: call,
+                    method,
+                }
+            }
+            (Point::Byte(at_byte), Coming::Byte) => {
+                self.library.stalled().await?;
+                self.killer(kill.victim)?();
+                At::Byte { at_byte }
+            }
+            (Point::Call { .. }, Coming::Byte) | (Point::Byte(_), Coming::Call(_)) => {
+                bail!("another kill is waited for than was planned")
+            }
+        };
+        Ok(Killed { process, at })
     }
 
     fn wire(&self, wire: Wire) -> anyhow::Result<&Arc<Proxy>> {
@@ -164,9 +241,13 @@ impl Player {
         &mut self,
         kill: &Kill,
         next: Option<&Kill>,
-    ) -> anyhow::Result<Option<oneshot::Receiver<Sprung>>> {
-        if let Some(next) = next {
-            self.wire(next.wire)?.outage(Outage::Refused);
+    ) -> anyhow::Result<Option<Coming>> {
+        let wire = match next.map(|next| next.at) {
+            Some(Point::Call { wire, .. }) => Some(Arc::clone(self.wire(wire)?)),
+            Some(Point::Byte(_)) | None => None,
+        };
+        if let Some(wire) = &wire {
+            wire.outage(Outage::Refused);
         }
         if kill.victim.is_driver() {
             self.lab.kill_driver_with_its_sessions().await?;
@@ -175,16 +256,19 @@ impl Player {
         if kill.victim.is_controller() {
             self.lab.restart_controller().await?;
         }
-        let Some(next) = next else {
-            return Ok(None);
-        };
-        let trap = self.arm(next)?;
-        self.wire(next.wire)?.outage(Outage::None);
-        Ok(Some(trap))
+        self.library.calm();
+        let coming = next.map(|next| self.arm(next)).transpose()?;
+        if let Some(wire) = &wire {
+            wire.outage(Outage::None);
+        }
+        Ok(coming)
     }
 
     async fn ask(&mut self, change: Change) -> anyhow::Result<()> {
         self.asked = change.machines(self.vms);
+        if change == Change::Up {
+            self.library.tell(&self.lab).await?;
+        }
         match (change, &self.owner) {
             (Change::Delete, _) => {
                 self.lab
@@ -192,7 +276,8 @@ impl Player {
                     .await?;
             }
             (_, None) => {
-                let mut template = self.lab.template(NAME, self.asked);
+                let template = self.lab.template(NAME, self.asked);
+                let mut template = self.library.followed_by(&self.lab, template)?;
                 template["metadata"]["labels"] = json!({LABEL.0: LABEL.1});
                 template["metadata"]["annotations"] = json!({ANNOTATION.0: ANNOTATION.1});
                 self.lab.apply(&template).await?;
@@ -219,17 +304,20 @@ impl Player {
         let asked = self.asked;
         self.lab
             .wait_for_template(NAME, PATIENCE, |template| {
-                template.is_some_and(|template| says_so(template, asked))
+                template.is_some_and(|template| {
+                    says_so(template, asked) && self.library.is_booted_by(template)
+                })
             })
             .await?;
         Ok(())
     }
 
     /// Looks at the world right after the status claimed that all is well.
-    async fn judged(&self, judge: &mut Judge) -> anyhow::Result<Played> {
+    async fn judged(&mut self, judge: &mut Judge) -> anyhow::Result<Played> {
+        self.watch.told(judge).await;
         let owner = self.owner.as_deref();
         let world = World::look(self.lab.vcenter().govc(), &self.strangers).await?;
-        let (orphans, duplicates) = (world.orphans(owner), world.duplicates());
+        let (orphans, duplicates) = (world.orphans(owner.as_slice()), world.duplicates());
         let running = world.running(owner);
         judge.none_of(Invariant::I1, "orphans", &orphans);
         judge.none_of(Invariant::I2, "made twice", &duplicates);
@@ -269,21 +357,6 @@ impl Player {
     }
 }
 
-/// Waits for a kill, and checks that it is the planned one.
-async fn seen(kill: &Kill, sprung: oneshot::Receiver<Sprung>) -> anyhow::Result<Killed> {
-    let sprung = tokio::time::timeout(PATIENCE, sprung).await;
-    let Sprung { method, call } = sprung.context("the planned call did not come")??;
-    ensure!(call == kill.trap.nth, "call {call} is not the planned one");
-    Ok(Killed {
-        process: kill.victim,
-        wire: kill.wire,
-        which: kill.trap.which,
-        moment: kill.trap.moment,
-        at_call: call,
-        method,
-    })
-}
-
 /// Whether the status says, of what is asked for now, that so many machines are ready.
 fn says_so(template: &Value, asked: u32) -> bool {
     let status = &template["status"];
@@ -300,16 +373,25 @@ impl Played {
     }
 }
 
+impl fmt::Display for At {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Call {
+                moment,
+                at_call,
+                method,
+                ..
+            } => write!(out, "{moment:?} call {at_call} ({method})"),
+            Self::Byte { at_byte } => write!(out, "at byte {at_byte} of the image"),
+        }
+    }
+}
+
 impl fmt::Display for Played {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{:?}", self.change)?;
-        for kill in &self.kills {
-            let (process, moment) = (kill.process, kill.moment);
-            let (call, method) = (kill.at_call, &kill.method);
-            write!(
-                out,
-                ", {process:?} killed {moment:?} call {call} ({method})"
-            )?;
+        for Killed { process, at } in &self.kills {
+            write!(out, ", {process:?} killed {at}")?;
         }
         write!(
             out,

@@ -116,12 +116,12 @@ impl World {
         world
     }
 
-    /// Machines of a template that is not there, and machines that nobody could find again.
-    pub(in crate::commands) fn orphans(&self, owner: Option<&str>) -> Vec<String> {
+    /// Machines of none of these templates, and machines that nobody could find again.
+    pub(in crate::commands) fn orphans(&self, owners: &[&str]) -> Vec<String> {
         let left = self
             .marked
             .iter()
-            .filter(|it| Some(it.owner.as_str()) != owner);
+            .filter(|it| !owners.contains(&it.owner.as_str()));
         let left = left.map(|it| it.name.clone());
         left.chain(self.unmarked.iter().cloned()).collect()
     }
@@ -200,7 +200,7 @@ mod tests {
             ("without a mark", vec![("a", "", "")], 1, 0, 0),
         ] {
             let world = world(&machines);
-            assert_eq!(world.orphans(Some("uid")).len(), orphans, "{why}");
+            assert_eq!(world.orphans(&["uid"]).len(), orphans, "{why}");
             assert_eq!(world.duplicates().len(), duplicates, "{why}");
             assert_eq!(world.running(Some("uid")), running, "{why}");
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::commands::isos::SIZE;
 use crate::commands::numbers::Numbers;
 
 /// The longest time between a change and the blow that follows it.
@@ -26,6 +27,31 @@ pub(super) enum Change {
     Replace,
     /// One node less and at once one more: what is let go may be wanted again.
     Waver,
+    /// The image is made anew.
+    Rotate(Rotation),
+    /// A template in test mode that boots the same image is made, or deleted where there is one.
+    Twin,
+}
+
+/// How an image is made anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(super) struct Rotation {
+    /// Whether it is behind the URL that the one before had.
+    pub(super) same_url: bool,
+    pub(super) hitch: Hitch,
+}
+
+/// What goes wrong while it is fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Hitch {
+    Nothing,
+    /// The token is good no more; another image follows once that was noticed.
+    Expired,
+    /// The connection breaks after so many bytes.
+    Broken(u64),
+    /// The driver is killed after so many bytes.
+    Killed(u64),
 }
 
 /// What strikes.
@@ -71,9 +97,11 @@ impl Plan {
     }
 
     fn change(&mut self) -> Change {
-        match self.numbers.below(5) {
+        match self.numbers.below(8) {
             3 if self.nodes > 0 => Change::Replace,
             4 if self.nodes > 0 => Change::Waver,
+            5 | 6 => Change::Rotate(self.rotation()),
+            7 => Change::Twin,
             _ => {
                 // Any number but the one that there is.
                 let step = 1 + self.numbers.below(u64::from(self.most));
@@ -82,6 +110,18 @@ impl Plan {
                 Change::Scale(self.nodes)
             }
         }
+    }
+
+    fn rotation(&mut self) -> Rotation {
+        let same_url = self.numbers.below(2) == 0;
+        let byte = self.numbers.below(SIZE);
+        let hitch = match self.numbers.below(5) {
+            0 => Hitch::Nothing,
+            1 => Hitch::Expired,
+            2 => Hitch::Broken(byte),
+            _ => Hitch::Killed(byte),
+        };
+        Rotation { same_url, hitch }
     }
 
     fn blow(&mut self) -> Blow {
@@ -132,6 +172,7 @@ mod tests {
                     before = nodes;
                 }
                 Change::Replace | Change::Waver => assert!(before > 0),
+                Change::Rotate(_) | Change::Twin => {}
             }
         }
     }
@@ -148,5 +189,16 @@ mod tests {
         assert!(struck(|it| matches!(it, BlowKind::Refused(_))));
         assert!(struck(|it| matches!(it, BlowKind::Silent(_))));
         assert!(rounds.iter().any(|round| round.blows.is_empty()));
+        let changed = |is: fn(Change) -> bool| rounds.iter().any(|round| is(round.change));
+        let hitch = |change| match change {
+            Change::Rotate(rotation) => Some(rotation.hitch),
+            Change::Scale(_) | Change::Replace | Change::Waver | Change::Twin => None,
+        };
+        let hitches: Vec<_> = rounds.iter().filter_map(|it| hitch(it.change)).collect();
+        assert!(changed(|it| it == Change::Twin));
+        assert!(hitches.contains(&Hitch::Nothing) && hitches.contains(&Hitch::Expired));
+        let broken = |it: &Hitch| matches!(it, Hitch::Broken(at) if *at < SIZE);
+        let killed = |it: &Hitch| matches!(it, Hitch::Killed(at) if *at < SIZE);
+        assert!(hitches.iter().any(broken) && hitches.iter().any(killed));
     }
 }

@@ -14,12 +14,13 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::NAME;
-use super::plan::{Blow, BlowKind, Change, Round};
+use super::plan::{Blow, BlowKind, Change, Hitch, Rotation, Round};
 use super::watchman::{Sighting, Watchman};
 use crate::commands::crash::eyes::{self, Census};
 use crate::commands::crash::invariants::{Invariant, Judge};
 use crate::commands::crash::rounded;
 use crate::commands::crash::world::{Strangers, World};
+use crate::commands::isos::{Figures, Library, Watch};
 
 /// How long what is asked for is waited for at most.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -27,6 +28,9 @@ const PATIENCE: Duration = Duration::from_mins(2);
 const CONVERGED: Duration = Duration::from_secs(30);
 /// The time between the two halves of a wavering.
 const WAVER: Duration = Duration::from_millis(300);
+
+/// The name of the template that boots the same image.
+const TWIN: &str = "soak-twin";
 
 /// What a person set on the template.
 const LABEL: (&str, &str) = ("example.org/team", "blue");
@@ -53,6 +57,10 @@ pub(super) struct Player {
     labelled: BTreeSet<String>,
     nodes: u32,
     owner: Option<String>,
+    /// UID of the template in test mode, while there is one.
+    twin: Option<String>,
+    watch: Watch,
+    library: Library,
     _played: Agents,
 }
 
@@ -64,8 +72,11 @@ impl Player {
         let pool = Pool::new(&lab, NAME);
         pool.prepare(&lab).await?;
         let played = Agents::start(&lab, Cast::default()).await?;
+        let watch = Watch::start(&lab).await?;
+        let library = Library::open(&lab, pool.infra_env(), &watch).await?;
+        library.tell(&lab).await?;
         lab.apply(&pool.node_pool(0)).await?;
-        let mut template = pool.template(&lab);
+        let mut template = library.followed_by(&lab, pool.template(&lab))?;
         template["metadata"]["labels"] = json!({LABEL.0: LABEL.1});
         lab.apply(&template).await?;
         let agents = api(&lab, "agent-install.openshift.io", "Agent", &pool.agents)?;
@@ -80,6 +91,9 @@ impl Player {
             labelled: BTreeSet::new(),
             nodes: 0,
             owner,
+            twin: None,
+            watch,
+            library,
             _played: played,
         })
     }
@@ -95,7 +109,7 @@ impl Player {
     pub(super) async fn play(&mut self, round: Round, judge: &mut Judge) -> anyhow::Result<Played> {
         self.lab.proxy().reset();
         self.lab.rpcs()?.reset();
-        let before = self.nodes;
+        let before = self.nodes + u32::from(self.twin.is_some());
         let census = Census::start(self.lab.vcenter().govc().clone());
         self.ask(round.change).await?;
         for blow in &round.blows {
@@ -115,8 +129,9 @@ impl Player {
             .unwrap_or_default()
             .saturating_sub(self.strangers.count());
         // A machine that was let go and the one in its place are there together for a while.
-        let moving = usize::from(!matches!(round.change, Change::Scale(_)));
-        let allowed = usize::try_from(before.max(self.nodes))? + moving;
+        let moving = usize::from(matches!(round.change, Change::Replace | Change::Waver));
+        let after = self.nodes + u32::from(self.twin.is_some());
+        let allowed = usize::try_from(before.max(after))? + moving;
         judge.must(Invariant::I4, most <= allowed, || {
             format!("{most} machines where {allowed} are enough")
         });
@@ -136,6 +151,7 @@ impl Player {
 
     /// Stops both services, and judges what can only be judged then.
     pub(super) async fn end(&mut self, judge: &mut Judge) -> anyhow::Result<()> {
+        self.watch.told(judge).await;
         eyes::end(&mut self.lab, judge).await
     }
 
@@ -163,7 +179,59 @@ impl Player {
                 tokio::time::sleep(WAVER).await;
                 self.scale(self.nodes).await
             }
+            Change::Rotate(rotation) => self.rotate(rotation).await,
+            Change::Twin => self.twin_comes_or_goes().await,
         }
+    }
+
+    async fn rotate(&mut self, Rotation { same_url, hitch }: Rotation) -> anyhow::Result<()> {
+        if hitch == Hitch::Expired {
+            self.library.publish(&self.lab, &self.watch)?;
+            self.library.expire();
+            self.library.tell(&self.lab).await?;
+            let expired = |template: Option<&Value>| template.is_some_and(has_expired);
+            let waited = self.lab.wait_for_template(NAME, PATIENCE, expired).await;
+            waited.context("waiting for the token to be refused")?;
+        }
+        // Behind a URL that is good no more there is never another image.
+        if same_url && hitch != Hitch::Expired {
+            self.library.change(&self.watch);
+        } else {
+            self.library.publish(&self.lab, &self.watch)?;
+        }
+        match hitch {
+            Hitch::Nothing | Hitch::Expired => self.library.tell(&self.lab).await,
+            Hitch::Broken(after) => {
+                self.library.break_once(after);
+                self.library.tell(&self.lab).await
+            }
+            Hitch::Killed(after) => {
+                self.library.stall(after);
+                self.library.tell(&self.lab).await?;
+                self.library.stalled().await?;
+                self.kill_driver().await?;
+                self.library.calm();
+                Ok(())
+            }
+        }
+    }
+
+    async fn twin_comes_or_goes(&mut self) -> anyhow::Result<()> {
+        if self.twin.take().is_some() {
+            let delete = ["delete", "vmtemplate", TWIN, "--wait=false"];
+            self.lab.kubectl(&delete).await?;
+        } else {
+            let template = self.lab.template(TWIN, 1);
+            let template = self.library.followed_by(&self.lab, template)?;
+            self.lab.apply(&template).await?;
+            self.twin = self.lab.templates()?.get(TWIN).await?.uid();
+        }
+        Ok(())
+    }
+
+    async fn kill_driver(&mut self) -> anyhow::Result<()> {
+        self.lab.kill_driver_with_its_sessions().await?;
+        Ok(self.lab.restart_driver().await?)
     }
 
     async fn scale(&self, nodes: u32) -> anyhow::Result<()> {
@@ -176,10 +244,7 @@ impl Player {
     async fn strike(&mut self, blow: Blow) -> anyhow::Result<()> {
         tokio::time::sleep(blow.after).await;
         match blow.kind {
-            BlowKind::KillDriver => {
-                self.lab.kill_driver_with_its_sessions().await?;
-                self.lab.restart_driver().await?;
-            }
+            BlowKind::KillDriver => self.kill_driver().await?,
             BlowKind::KillController => {
                 self.lab.kill_controller()?;
                 self.lab.restart_controller().await?;
@@ -211,32 +276,58 @@ impl Player {
         lab::wait_for(pools, NAME, PATIENCE, has)
             .await
             .context("waiting for the nodes")?;
-        let count = usize::try_from(nodes)? + self.strangers.count();
+        let twins = usize::from(self.twin.is_some());
+        let count = usize::try_from(nodes)? + twins + self.strangers.count();
         self.lab
             .wait_for_machines("as many machines as nodes", PATIENCE, |machines| {
                 machines.len() == count
             })
             .await?;
-        let so = |template: Option<&Value>| template.is_some_and(|it| says_so(it, nodes));
+        let so = |template: Option<&Value>| {
+            template.is_some_and(|it| says_so(it, nodes) && self.library.is_booted_by(it))
+        };
         self.lab.wait_for_template(NAME, PATIENCE, so).await?;
+        let so = |template: Option<&Value>| match template {
+            Some(twin) => {
+                self.twin.is_some()
+                    && twin["status"]["readyReplicas"] == 1
+                    && self.library.is_booted_by(twin)
+            }
+            None => self.twin.is_none(),
+        };
+        self.lab.wait_for_template(TWIN, PATIENCE, so).await?;
         Ok(())
     }
 
     /// Looks at the world right after the status claimed that all is well.
     async fn judged(&mut self, judge: &mut Judge) -> anyhow::Result<()> {
-        let owner = self.owner.as_deref();
+        self.watch.told(judge).await;
+        let (owner, twin) = (self.owner.as_deref(), self.twin.as_deref());
+        let owners: Vec<_> = owner.into_iter().chain(twin).collect();
         let world = World::look(self.lab.vcenter().govc(), &self.strangers).await?;
-        judge.none_of(Invariant::I1, "orphans", &world.orphans(owner));
+        judge.none_of(Invariant::I1, "orphans", &world.orphans(&owners));
         judge.none_of(Invariant::I2, "made twice", &world.duplicates());
         let (running, claimed) = (world.running(owner), usize::try_from(self.nodes)?);
         judge.must(Invariant::I10, running == claimed, || {
             format!("the status says {claimed}, and {running} are on")
+        });
+        let (running, claimed) = (
+            world.running(twin),
+            owners.len() - usize::from(owner.is_some()),
+        );
+        judge.must(Invariant::I10, running == claimed, || {
+            format!("the twin's status says {claimed}, and {running} are on")
         });
         self.nobody_was_taken(judge).await;
         eyes::touched(&self.lab, &self.strangers, &world, judge);
         self.kept_what_people_set(judge).await?;
         eyes::sessions(&self.lab, 1, judge).await?;
         eyes::calm(&self.lab, judge)
+    }
+
+    /// What was seen of all ISOs.
+    pub(super) fn isos(&self) -> Figures {
+        self.watch.figures()
     }
 
     /// No machine whose Agent is bound was removed: also where the round came to no end.
@@ -292,6 +383,13 @@ impl Player {
         let (group, namespace) = ("agent-install.openshift.io", &self.pool.agents);
         api(&self.lab, group, "Agent", namespace)
     }
+}
+
+/// Whether a template says that the token of its image is good no more.
+fn has_expired(template: &Value) -> bool {
+    let conditions = template["status"]["conditions"].as_array();
+    let mut conditions = conditions.into_iter().flatten();
+    conditions.any(|it| it["type"] == "ISOReady" && it["reason"] == "ISOSourceExpired")
 }
 
 /// Whether the status says, of what is asked for now, that so many nodes have joined.
