@@ -8,6 +8,7 @@ use crate::{
     link::Links,
     metrics::Metrics,
     reconcile::Memories,
+    requests::Requests,
 };
 use jiff::{SignedDuration, Timestamp};
 use kube::{
@@ -35,6 +36,8 @@ pub struct Context<D> {
     pub links: Links<D>,
     /// What others own: node pools, Agents, machines.
     pub hub: Hub,
+    /// What the sources of ISOs are asked with.
+    pub requests: Requests,
     /// What is remembered between reconciliations.
     pub memories: Memories,
     /// What templates still lack.
@@ -96,6 +99,7 @@ impl<D: Driver> Context<D> {
             instance: None,
         };
         Self {
+            requests: Requests::new(client.clone(), wake.clone()),
             hub: Hub::new(wake, now),
             links,
             memories: Memories::default(),
@@ -114,6 +118,7 @@ impl<D: Driver> Context<D> {
     pub fn forget(&self, template: &VMwareNodePoolTemplate) {
         let uid = template.uid().unwrap_or_default();
         self.links.release(&uid);
+        self.requests.release(&uid);
         self.metrics.links(self.links.count());
         self.memories.forget(&uid);
         self.commitments.note(&uid, None);

@@ -2,11 +2,12 @@
 //! known of it. Pure.
 
 mod download;
+mod host;
 mod secret;
 mod wish;
 
 pub use download::{Download, download};
-pub use secret::{InvalidRequest, Request, request};
+pub use secret::{InvalidRequest, Request, asked_with, request};
 pub use wish::{IsoWish, Origin};
 
 use crate::{
@@ -69,6 +70,7 @@ pub fn wanted(
         (Origin::InfraEnv { .. }, Some(image)) => image?,
         (Origin::InfraEnv { .. }, None) => return Err(Lack::syncing()),
     };
+    request.permits(&download.url, wish.proxy.as_deref())?;
     Ok(IsoWanted {
         source: IsoSource::Url(Box::new(source(wish, download, request))),
         datacenter: wish.datacenter.clone(),
@@ -81,6 +83,7 @@ pub fn wanted(
 fn source(wish: &IsoWish, download: Download, request: Request) -> UrlSource {
     let Download { url, revision } = download;
     let Request {
+        hosts: _,
         headers,
         username,
         password,
@@ -134,6 +137,18 @@ impl Lack {
             reason,
             message: message.into(),
         }
+    }
+
+    /// Whether it is not known what there is: what cannot be read may be there all the same.
+    pub fn is_of_sight(&self) -> bool {
+        matches!(
+            self.reason,
+            Reason::InfraEnvSyncing
+                | Reason::InfraEnvKindMissing
+                | Reason::InfraEnvUnreadable
+                | Reason::RequestSecretSyncing
+                | Reason::RequestSecretUnreadable
+        )
     }
 
     fn syncing() -> Self {

@@ -10,6 +10,7 @@ mod demand;
 pub mod driver;
 #[cfg(test)]
 mod fixtures;
+mod follow;
 pub mod healing;
 pub mod hidden;
 pub mod hub;
@@ -23,6 +24,7 @@ pub mod metrics;
 pub mod pool;
 pub mod reason;
 pub mod reconcile;
+pub mod requests;
 pub mod retry;
 pub mod run;
 pub mod validation;

@@ -129,8 +129,12 @@ reasons! {
     RequestSecretNotFound: ISOReady,
     /// A value of that Secret cannot be used. Correct it.
     RequestSecretInvalid: ISOReady,
-    /// The controller may not read that Secret. Grant it get.
+    /// That Secret is being read. Wait.
+    RequestSecretSyncing: ISOReady,
+    /// The controller cannot read that Secret. Grant it get, list and watch.
     RequestSecretUnreadable: ISOReady,
+    /// That Secret is not for the host that would be sent what is in it. Add the host to its `hosts`.
+    RequestSecretNotPermitted: ISOReady,
     /// Machines are to be made, and there is no ISO for them yet. See `ISOReady`.
     WaitingForISO: VMsCreated,
     /// There are as many machines as there shall be, none of them failed.

@@ -1,6 +1,6 @@
 //! Reconciles templates: `observe -> plan -> record -> act -> report`.
 //!
-//! Only this module, `act`, `iso`, `leave`, `secrets`, `withdrawal` and `writing` do I/O. All rules are in the other
+//! Only this module, `act`, `leave`, `secrets`, `withdrawal` and `writing` do I/O. All rules are in the other
 //! ones, which are pure.
 
 mod act;
@@ -50,7 +50,6 @@ use crate::{
 };
 use attempts::Work as Task;
 use checks::Looking;
-use iso::Told;
 use jiff::Timestamp;
 use kube::{
     Api, ResourceExt as _,
@@ -204,9 +203,7 @@ impl<D: Driver> Work<'_, D> {
         let now = (self.ctx.now)();
         let keeping = [Task::Keep, Task::LetGo, Task::Part, Task::Withdraw];
         let retry = memory.attempts.next_retry(&keeping, now);
-        let secret = memory.request.as_ref().map(Told::until);
-        let secret = secret.filter(|_| self.is_checked(&sight));
-        let wake = [plan.wake, again, due, measure, retry, secret];
+        let wake = [plan.wake, again, due, measure, retry];
         Ok((parted, next_look(wake, now)))
     }
 
@@ -267,7 +264,7 @@ impl<D: Driver> Work<'_, D> {
             caller: &self.ctx.caller,
             vcenter: &vcenter.name,
         };
-        let wanted = iso::wanted(self, memory).await;
+        let wanted = iso::wanted(self, memory);
         let now = (self.ctx.now)();
         let due = checks::due(memory.checks.as_ref(), &wanted, &sight.iso, now);
         if due.asks_for_iso() && wanted.is_ok() {
@@ -288,7 +285,7 @@ impl<D: Driver> Work<'_, D> {
         for fault in &faults {
             self.heed(fault);
         }
-        memory.checks = Some(checks);
+        memory.checked(&self.wish, checks);
     }
 
     /// Asks how much room there is, where that is due. Once machines are asked for: they are not delayed,
@@ -379,7 +376,7 @@ impl<D: Driver> Work<'_, D> {
     }
 }
 
-fn next_look(wake: [Option<Timestamp>; 6], now: Timestamp) -> Action {
+fn next_look(wake: [Option<Timestamp>; 5], now: Timestamp) -> Action {
     let next = wake.into_iter().flatten().min();
     next.map_or_else(Action::await_change, |next| {
         let wait = next.duration_since(now);

@@ -16,6 +16,7 @@ mod datastores;
 mod demand;
 mod ejection;
 mod faults;
+mod fetching;
 mod handover;
 mod healing;
 mod hostile;

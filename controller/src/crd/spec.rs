@@ -299,7 +299,9 @@ pub struct AgentIso {
     /// SHA-256 that the ISO must have, 64 hexadecimal digits. Absent: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
-    /// A Secret with what the source is asked with.
+    /// A Secret in the namespace of the template, with what the source is asked with: any of `headers` (lines
+    /// `Name: value`), `proxyUsername`, `proxyPassword` and `ca.crt` (PEM), and `hosts`, the names of the hosts to
+    /// which headers and login may be sent, as they are sent to no other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_secret: Option<RequestSecretReference>,
 }
@@ -317,8 +319,7 @@ pub struct InfraEnvReference {
     pub namespace: Option<String>,
 }
 
-/// Names a Secret, in the namespace of the template, with any of the keys `headers` (lines `Name: value`),
-/// `proxyUsername`, `proxyPassword` and `ca.crt` (PEM).
+/// Names a Secret in the namespace of the template.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RequestSecretReference {

@@ -39,6 +39,11 @@ impl Hub {
         self.node_pools.lock().turn(availability);
     }
 
+    /// `InfraEnv`s are so.
+    pub(crate) fn turn_infra_envs(&self, availability: Availability) {
+        self.infra_envs.lock().turn(availability);
+    }
+
     fn tell(&self, object: &Value, gone: bool) {
         fn put<S: Foreign>(shelf: &Shelf<S>, object: &Value, gone: bool) -> bool {
             if object["kind"] != S::KIND.word() {

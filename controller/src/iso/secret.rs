@@ -1,12 +1,15 @@
 //! What a Secret says of the requests for an ISO.
 
-use crate::hidden::Hidden;
+use super::{Lack, host::host};
+use crate::{hidden::Hidden, hub::Sought, reason::Reason};
 use k8s_openapi::api::core::v1::Secret;
 use std::collections::BTreeMap;
 
 /// What the source of an ISO is asked with, beyond its URL.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
+    /// Hosts to which headers and login may be sent: those of sources and of proxies.
+    pub hosts: Vec<String>,
     /// Headers to send.
     pub headers: BTreeMap<String, Hidden>,
     /// Who uses the proxy.
@@ -31,11 +34,47 @@ pub enum InvalidRequest {
 /// What this Secret says.
 pub fn request(secret: &Secret) -> Result<Request, InvalidRequest> {
     Ok(Request {
+        hosts: hosts(text(secret, "hosts")?),
         headers: headers(text(secret, "headers")?)?,
         username: text(secret, "proxyUsername")?.into(),
         password: text(secret, "proxyPassword")?.into(),
         ca_bundle: text(secret, "ca.crt")?.into(),
     })
+}
+
+/// What a source is asked with, by what is known of the Secret of this name.
+pub fn asked_with(
+    name: &str,
+    said: Sought<Result<Request, InvalidRequest>>,
+) -> Result<Request, Lack> {
+    match said {
+        Sought::Found(Ok(request)) => Ok(request),
+        Sought::Found(Err(invalid)) => {
+            let message = format!("In the Secret `{name}`, {invalid}. Correct it.");
+            Err(Lack::new(Reason::RequestSecretInvalid, message))
+        }
+        Sought::Absent | Sought::KindMissing => {
+            let message = format!("There is no Secret `{name}` in the namespace. Create it.");
+            Err(Lack::new(Reason::RequestSecretNotFound, message))
+        }
+        Sought::Unreadable(why) => {
+            let message = format!(
+                "The Secret `{name}` cannot be read: {why}. Let the controller get, list and watch it."
+            );
+            Err(Lack::new(Reason::RequestSecretUnreadable, message))
+        }
+        Sought::Syncing => {
+            let message = format!("The Secret `{name}` is being read. Wait.");
+            Err(Lack::new(Reason::RequestSecretSyncing, message))
+        }
+    }
+}
+
+/// Names between commas or white space.
+fn hosts(text: &str) -> Vec<String> {
+    let names = text.split(|c: char| c == ',' || c.is_whitespace());
+    let names = names.filter(|name| !name.is_empty());
+    names.map(str::to_ascii_lowercase).collect()
 }
 
 /// One header a line.
@@ -64,6 +103,36 @@ fn text<'a>(secret: &'a Secret, key: &'static str) -> Result<&'a str, InvalidReq
     Ok(text.trim_end_matches(['\r', '\n']))
 }
 
+// === impl Request ===
+
+impl Request {
+    /// Whether what is secret in it may be sent there. Who may write templates need not be one who may read
+    /// Secrets: it goes to no host but those that the Secret itself names.
+    pub(super) fn permits(&self, url: &Hidden, proxy: Option<&str>) -> Result<(), Lack> {
+        let for_source = (!self.headers.is_empty()).then_some(("headers", url.0.as_str()));
+        let has_login = !(self.username.is_empty() && self.password.0.is_empty());
+        let for_proxy = proxy.filter(|_| has_login);
+        let for_proxy = for_proxy.map(|proxy| ("proxyUsername and proxyPassword", proxy));
+        for (what, url) in for_source.into_iter().chain(for_proxy) {
+            let Some(host) = host(url) else {
+                let message = format!(
+                    "The Secret's {what} are sent to hosts that `hosts` in it names, and of the present URL \
+                     nobody can tell the host for sure. Write it as https://host/path."
+                );
+                return Err(Lack::new(Reason::RequestSecretNotPermitted, message));
+            };
+            if !self.hosts.iter().any(|it| it.eq_ignore_ascii_case(host)) {
+                let message = format!(
+                    "The Secret's {what} are not for `{host}`: `hosts` in it does not name that host. Add it \
+                     there, if it may have them."
+                );
+                return Err(Lack::new(Reason::RequestSecretNotPermitted, message));
+            }
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,13 +149,18 @@ mod tests {
     #[test]
     fn all_keys_are_read_and_none_is_needed() {
         let all = secret(&[
+            ("hosts", b"Images.example, proxy.example\n10.0.0.1\n"),
             ("headers", b"Authorization: Bearer a:b\r\n\nX-Zone:b\n"),
             ("proxyUsername", b"u\n"),
             ("proxyPassword", b"p"),
             ("ca.crt", b"PEM\n"),
         ]);
         let header = |name: &str, value: &str| (name.to_owned(), Hidden(value.to_owned()));
+        let host = |name: &str| name.to_owned();
         let expected = Request {
+            hosts: ["images.example", "proxy.example", "10.0.0.1"]
+                .map(host)
+                .into(),
             headers: [header("Authorization", "Bearer a:b"), header("X-Zone", "b")].into(),
             username: "u".into(),
             password: "p".into(),
@@ -109,5 +183,69 @@ mod tests {
             assert_eq!(said, error);
             assert!(!said.to_string().contains("canary"));
         }
+    }
+
+    #[test]
+    fn what_is_secret_goes_only_to_hosts_that_the_secret_names() {
+        let url = Hidden::from("https://Images.example/a.iso");
+        let proxy = Some("http://proxy.example:3128");
+        let of = |hosts: &str, secret: &[(&str, &[u8])]| {
+            let mut all = vec![("hosts", hosts.as_bytes())];
+            all.extend(secret);
+            request(&self::secret(&all)).unwrap()
+        };
+        let headers: &[(&str, &[u8])] = &[("headers", b"A: canary")];
+        let login: &[(&str, &[u8])] = &[("proxyPassword", b"canary")];
+        let authorities: &[(&str, &[u8])] = &[("ca.crt", b"PEM")];
+        let both = "images.example proxy.example";
+        for (why, request, proxy, permitted) in [
+            ("they are named", of(both, headers), proxy, true),
+            ("and the proxy", of(both, login), proxy, true),
+            ("another one is", of("other.example", headers), proxy, false),
+            ("a part of it is", of("example", headers), proxy, false),
+            ("none is", of("", headers), None, false),
+            (
+                "only the source is",
+                of("images.example", login),
+                proxy,
+                false,
+            ),
+            ("nothing is sent", of("", login), None, true),
+            ("nothing is secret", of("", authorities), proxy, true),
+        ] {
+            let lack = request.permits(&url, proxy).err();
+            assert_eq!(lack.is_none(), permitted, "{why}");
+            let reason = lack.as_ref().map(|lack| lack.reason);
+            assert!(reason.is_none_or(|it| it == Reason::RequestSecretNotPermitted));
+            assert!(!format!("{lack:?}").contains("canary"));
+        }
+        let unclear = Hidden::from("https://images.example\\@other.example/canary");
+        let lack = of(both, headers).permits(&unclear, None).unwrap_err();
+        assert!(!lack.message.contains("canary"));
+    }
+
+    #[test]
+    fn what_is_known_of_the_secret_says_whether_its_source_can_be_asked() {
+        for (said, expected) in [
+            (Sought::Syncing, Reason::RequestSecretSyncing),
+            (Sought::Absent, Reason::RequestSecretNotFound),
+            (
+                Sought::Unreadable("no".into()),
+                Reason::RequestSecretUnreadable,
+            ),
+            (
+                Sought::Found(Err(InvalidRequest::Header(1))),
+                Reason::RequestSecretInvalid,
+            ),
+        ] {
+            let lack = asked_with("s", said).unwrap_err();
+            assert_eq!(lack.reason, expected);
+            assert!(lack.message.contains("`s`") && lack.message.contains(". "));
+        }
+        let request = Request::default();
+        assert_eq!(
+            asked_with("s", Sought::Found(Ok(request.clone()))),
+            Ok(request)
+        );
     }
 }

@@ -26,6 +26,7 @@ fn by_infra_env() -> IsoWish {
 
 fn request() -> Request {
     Request {
+        hosts: vec!["proxy".into()],
         username: "u".into(),
         password: "p".into(),
         ca_bundle: "of the Secret".into(),

@@ -5,16 +5,15 @@ use crate::{
     crd::{SECRET_FINALIZER, VMwareNodePoolTemplate},
     credentials::{self, InvalidSecret},
     driver::{Caller, Driver, Event, Fault, Kind, Login, Message, On, Vcenter},
+    follow::follow,
+    hub::Sought,
     metrics, retry,
 };
 use futures::{StreamExt as _, stream::BoxStream};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
-use kube::{
-    Api,
-    runtime::{WatchStreamExt as _, reflector::ObjectRef, watcher::watch_object},
-};
-use std::{collections::HashSet, pin::pin, sync::Arc, time::Duration};
+use kube::{Api, runtime::reflector::ObjectRef};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc::UnboundedSender, watch},
     time::{sleep, timeout},
@@ -78,30 +77,18 @@ impl<D: Driver> Session<D> {
         name: &str,
         tell: watch::Sender<Credential>,
     ) {
-        let mut changes = pin!(watch_object(secrets, name).default_backoff());
-        while let Some(change) = changes.next().await {
-            let credential = match change {
-                Ok(secret) => {
-                    self.link.guard(guard(secret.as_ref()));
-                    read(secret.as_ref())
-                }
-                // What was read before stays good; without it there is something to say.
-                Err(error) if *tell.borrow() == Credential::None(Phase::Starting) => {
-                    let problem = format!("{:#}", anyhow::Error::new(error));
-                    Credential::None(Phase::SecretRefused(problem))
-                }
-                Err(error) => {
-                    let error = format!("{:#}", anyhow::Error::new(error));
-                    tracing::warn!(error, "Watching the Secret failed");
-                    continue;
-                }
-            };
+        let tell = |found: Sought<Secret>| {
+            if let Sought::Absent | Sought::Found(_) = found {
+                self.link.guard(guard(found.found()));
+            }
+            let credential = read(&found);
             tell.send_if_modified(|told| {
                 let differs = *told != credential;
                 *told = credential;
                 differs
             });
-        }
+        };
+        follow(secrets, name, tell).await;
     }
 
     async fn serve(&self, mut credentials: watch::Receiver<Credential>) {
@@ -356,10 +343,16 @@ fn guard(secret: Option<&Secret>) -> Guard {
     }
 }
 
-fn read(secret: Option<&Secret>) -> Credential {
-    match secret.map(credentials::login) {
-        None => Credential::None(Phase::NoSecret),
-        Some(Ok(login)) => Credential::Login(Box::new(login)),
-        Some(Err(invalid)) => Credential::None(Phase::BadSecret(invalid)),
-    }
+fn read(found: &Sought<Secret>) -> Credential {
+    let phase = match found
+        .as_ref()
+        .and_then(|secret| Some(credentials::login(secret)))
+    {
+        Sought::Found(Ok(login)) => return Credential::Login(Box::new(login)),
+        Sought::Found(Err(invalid)) => Phase::BadSecret(invalid),
+        Sought::Absent | Sought::KindMissing => Phase::NoSecret,
+        Sought::Unreadable(problem) => Phase::SecretRefused(problem),
+        Sought::Syncing => Phase::Starting,
+    };
+    Credential::None(phase)
 }

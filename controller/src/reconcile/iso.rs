@@ -1,94 +1,35 @@
-//! What is to be asked of the driver for the ISO of a template, with what its Secret says.
+//! What is to be asked of the driver for the ISO of a template, by what the hub says now.
 
 use super::{Work, memory::Memory};
 use crate::{
     driver::{Driver, IsoWanted},
-    iso::{self, Lack, Request, request},
-    reason::Reason,
+    iso::{self, Lack, Request, asked_with},
+    link::SecretRef,
 };
-use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Secret;
-use kube::Api;
-use std::time::Duration;
+use kube::runtime::reflector::ObjectRef;
 
-/// Before a Secret that could not be used is read again.
-const AGAIN: Duration = Duration::from_secs(10);
-
-/// What a Secret with headers and the like has said, and how long that is believed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Told {
-    name: String,
-    request: Result<Request, Lack>,
-    until: Timestamp,
-}
-
-/// What is to be asked for now.
-pub(super) async fn wanted<D: Driver>(
-    work: &Work<'_, D>,
-    memory: &mut Memory,
-) -> Result<IsoWanted, Lack> {
+/// What is to be asked for now. Where the hub cannot be looked at, that is what was asked for before.
+pub(super) fn wanted<D: Driver>(work: &Work<'_, D>, memory: &Memory) -> Result<IsoWanted, Lack> {
+    let wish = &work.wish.iso;
     let image = work.ctx.hub.image(&work.wish);
-    let request = if let Some(name) = &work.wish.iso.secret {
-        told(work, name, memory).await?
-    } else {
-        memory.request = None;
-        Request::default()
+    let wanted = request(work).and_then(|request| iso::wanted(wish, image, request));
+    match wanted {
+        Err(lack) if lack.is_of_sight() => memory.asked_before(wish).ok_or(lack),
+        wanted => wanted,
+    }
+}
+
+/// What the source is to be asked with.
+fn request<D: Driver>(work: &Work<'_, D>) -> Result<Request, Lack> {
+    let (requests, owner) = (&work.ctx.requests, &work.wish.owner);
+    let Some(name) = &work.wish.iso.secret else {
+        requests.release(&owner.uid);
+        return Ok(Request::default());
     };
-    iso::wanted(&work.wish.iso, image, request)
-}
-
-/// What the Secret says, read anew where that is due.
-async fn told<D: Driver>(
-    work: &Work<'_, D>,
-    name: &str,
-    memory: &mut Memory,
-) -> Result<Request, Lack> {
-    let now = (work.ctx.now)();
-    let known = memory.request.as_ref();
-    if let Some(told) = known.filter(|told| told.name == name && now < told.until) {
-        return told.request.clone();
-    }
-    let request = read(work, name).await;
-    let believed = match request {
-        Ok(_) => work.wish.interval,
-        Err(_) => AGAIN,
+    let secret = SecretRef {
+        namespace: owner.namespace.clone(),
+        name: name.clone(),
     };
-    memory.request = Some(Told {
-        name: name.to_owned(),
-        request: request.clone(),
-        until: now.checked_add(believed).unwrap_or(Timestamp::MAX),
-    });
-    request
-}
-
-async fn read<D: Driver>(work: &Work<'_, D>, name: &str) -> Result<Request, Lack> {
-    let secrets = Api::<Secret>::namespaced(work.ctx.client.clone(), &work.wish.owner.namespace);
-    let lack = |reason, message: String| Lack { reason, message };
-    match secrets.get_opt(name).await {
-        Ok(Some(secret)) => request(&secret).map_err(|invalid| {
-            let message = format!("In the Secret `{name}`, {invalid}. Correct it.");
-            lack(Reason::RequestSecretInvalid, message)
-        }),
-        Ok(None) => {
-            let message = format!("There is no Secret `{name}` in the namespace. Create it.");
-            Err(lack(Reason::RequestSecretNotFound, message))
-        }
-        Err(error) => {
-            let problem = format!("{:#}", anyhow::Error::new(error));
-            tracing::warn!(problem, secret = name, "The Secret could not be read");
-            let message = format!(
-                "The Secret `{name}` cannot be read: {problem}. Let the controller get Secrets."
-            );
-            Err(lack(Reason::RequestSecretUnreadable, message))
-        }
-    }
-}
-
-// === impl Told ===
-
-impl Told {
-    /// When it is read again.
-    pub(super) fn until(&self) -> Timestamp {
-        self.until
-    }
+    let user = ObjectRef::from_obj(work.template);
+    asked_with(name, requests.of(&secret, &owner.uid, user))
 }

@@ -1,12 +1,16 @@
 //! What this process remembers of a template between reconciliations. Losing it costs time only.
 
 use super::{
-    attempts::Attempts, checks::Checks, handover::Handover, iso::Told, room::Measurement,
+    attempts::Attempts,
+    checks::{Checks, IsoCheck},
+    handover::Handover,
+    room::Measurement,
     withdrawal::Wishes,
 };
 use crate::{
     crd::{VMwareNodePoolTemplate, VMwareNodePoolTemplateStatus},
-    driver::Fault,
+    driver::{Fault, IsoWanted},
+    iso::IsoWish,
     leaving::course::Look,
     link::{Connection, Sight},
     wish::Wish,
@@ -33,8 +37,8 @@ pub struct Memory {
     written_at: Option<Timestamp>,
     pub(super) attempts: Attempts,
     pub(super) checks: Option<Checks>,
-    /// What the Secret for the ISO's source has said.
-    pub(super) request: Option<Told>,
+    /// What was found of its ISO last, and for what wish.
+    iso: Option<(IsoWish, IsoCheck)>,
     /// Where the driver may hold a wish for its ISO.
     pub(super) wishes: Wishes,
     pub(super) handover: Handover,
@@ -113,6 +117,23 @@ impl Memory {
         (next > now).then_some(next)
     }
 
+    /// Notes what was found.
+    pub(super) fn checked(&mut self, wish: &Wish, checks: Checks) {
+        self.iso = Some((wish.iso.clone(), checks.iso.clone()));
+        self.checks = Some(checks);
+    }
+
+    /// What was found of the ISO last, if the same was wished for then.
+    pub(super) fn iso_before(&self, wish: &IsoWish) -> Option<&IsoCheck> {
+        let before = self.iso.as_ref().filter(|(before, _)| before == wish);
+        before.map(|(_, iso)| iso)
+    }
+
+    /// What the driver was asked for last, if the same was wished for then.
+    pub(super) fn asked_before(&self, wish: &IsoWish) -> Option<IsoWanted> {
+        self.iso_before(wish)?.asked.as_deref().cloned()
+    }
+
     /// Forgets what rests on something that has changed.
     pub(super) fn rest_on(&mut self, wish: &Wish, sight: &Sight) {
         let basis = Basis {
@@ -126,7 +147,6 @@ impl Memory {
         if came_back || self.basis.as_ref() != Some(&basis) {
             self.attempts.clear();
             self.checks = None;
-            self.request = None;
             self.handover = Handover::default();
             self.measurement = None;
             self.basis = Some(basis);

@@ -49,13 +49,11 @@ fn how_far(progress: Progress) -> String {
     }
 }
 
-/// What cannot be read may be there all the same.
 fn lacking(type_: &'static str, lack: &Lack) -> Verdict {
-    let holds = match lack.reason {
-        Reason::InfraEnvSyncing | Reason::InfraEnvKindMissing | Reason::InfraEnvUnreadable => {
-            Holds::Unknown
-        }
-        _ => Holds::False,
+    let holds = if lack.is_of_sight() {
+        Holds::Unknown
+    } else {
+        Holds::False
     };
     verdict(type_, holds, lack.reason, lack.message.clone())
 }

@@ -5,6 +5,7 @@ use crate::{
     crd::VMwareNodePoolTemplateStatus as Status,
     driver::{Fault, IsoSource, IsoStand, IsoStep, Progress, Retry, UrlSource},
     fixtures::fault,
+    hub::Availability,
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -219,7 +220,7 @@ async fn the_source_is_asked_with_what_the_secret_says() {
     hub.edit(|template| template["spec"]["agentISO"]["requestSecret"]["name"] = "request".into());
     hub.until(
         "forbidden",
-        has("ISOReady", "False", "RequestSecretUnreadable"),
+        has("ISOReady", "Unknown", "RequestSecretUnreadable"),
     )
     .await;
     // `canary`
@@ -231,14 +232,83 @@ async fn the_source_is_asked_with_what_the_secret_says() {
     .await;
     // `A: b`
     hub.request(&json!({"headers": "QTogYg=="}));
+    hub.until(
+        "for nobody",
+        has("ISOReady", "False", "RequestSecretNotPermitted"),
+    )
+    .await;
+    hub.request(&says_b());
     hub.until("one machine", counts(1, 1, 1)).await;
-    let asked = hub.driver.isos().pop().unwrap();
     let expected = UrlSource {
         url: URL.into(),
         headers: [("A".to_owned(), "b".into())].into(),
         ..UrlSource::default()
     };
+    let asked = hub.driver.isos().pop().unwrap();
     assert_eq!(asked.source, IsoSource::Url(Box::new(expected)));
+}
+
+/// `A: b`, for `images`.
+fn says_b() -> Value {
+    json!({"headers": "QTogYg==", "hosts": "aW1hZ2Vz"})
+}
+
+/// A template whose ISO was fetched with what the Secret said.
+async fn with_secret() -> Hub {
+    let iso = json!({"type": "url", "url": URL, "requestSecret": {"name": "request"}});
+    let mut hub = Hub::new(&json!({"replicas": 1, "agentISO": iso}));
+    hub.request(&says_b());
+    hub.until("one machine", counts(1, 1, 1)).await;
+    hub
+}
+
+/// The headers that were asked with last.
+fn headers(hub: &Hub) -> Vec<String> {
+    match hub.driver.isos().pop().unwrap().source {
+        IsoSource::Url(source) => source.headers.into_values().map(|value| value.0).collect(),
+        IsoSource::Path(path) => panic!("{path}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_was_renewed_is_taken_at_once() {
+    let mut hub = with_secret().await;
+    assert_eq!(headers(&hub), ["b"]);
+    // `A: c`
+    hub.request(&json!({"headers": "QTogYw==", "hosts": "aW1hZ2Vz"}));
+    hub.pass(Duration::from_secs(1)).await;
+    assert_eq!(headers(&hub), ["c"]);
+    hub.request(&json!({"headers": "QTogYw=="}));
+    hub.until(
+        "for nobody",
+        has("ISOReady", "False", "RequestSecretNotPermitted"),
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_cannot_be_read_for_a_while_takes_nothing_from_an_iso_that_is_whole() {
+    let mut hub = with_secret().await;
+    hub.forbid_request();
+    hub.pass(Duration::from_mins(1)).await;
+    hub.edit(|template| template["spec"]["replicas"] = 2.into());
+    hub.until("two machines", counts(2, 2, 2)).await;
+    let ready = super::verdict(&status(&hub), "ISOReady");
+    assert_eq!(ready, Some(("True".into(), "ISOReady".into())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_infra_env_that_cannot_be_read_for_a_while_takes_nothing_from_an_iso_that_is_whole() {
+    let mut hub = by_infra_env(1);
+    hub.shelve(infra_env("one"));
+    hub.until("one machine", counts(1, 1, 1)).await;
+    hub.context
+        .hub
+        .turn_infra_envs(Availability::Unreadable("no".into()));
+    hub.edit(|template| template["spec"]["replicas"] = 2.into());
+    hub.until("two machines", counts(2, 2, 2)).await;
+    let ready = super::verdict(&status(&hub), "ISOReady");
+    assert_eq!(ready, Some(("True".into(), "ISOReady".into())));
 }
 
 #[tokio::test(start_paused = true)]
