@@ -2,6 +2,7 @@
 //! that is made of what they hold.
 
 mod crashes;
+mod forgotten;
 mod garbage;
 mod sources;
 mod uploads;

@@ -45,7 +45,12 @@ pub struct Core {
     leaving: Mutex<Vec<Known>>,
     /// Told of all vCenters, as nobody may have the driver fetch from one.
     sources: OnceLock<Policy>,
+    /// Begun for each vCenter that is followed.
+    keeper: OnceLock<Keeper>,
 }
+
+/// What is begun for each vCenter that is followed.
+pub type Keeper = Box<dyn Fn(&Arc<VCenter>) + Send + Sync>;
 
 struct Known {
     vcenter: Arc<VCenter>,
@@ -129,6 +134,7 @@ impl Core {
             known: Mutex::default(),
             leaving: Mutex::default(),
             sources: OnceLock::new(),
+            keeper: OnceLock::new(),
         }
     }
 
@@ -137,6 +143,12 @@ impl Core {
         // A second policy would be one too many: there is one store.
         let _ = self.sources.set(policy);
         self.tell_sources();
+    }
+
+    /// Has this begun for each vCenter that is followed from now on.
+    pub fn for_each(&self, keeper: Keeper) {
+        // A second one would be one too many: there is one store.
+        let _ = self.keeper.set(keeper);
     }
 
     fn tell_sources(&self) {
@@ -321,6 +333,9 @@ impl Core {
             );
         }
         vcenter.start();
+        if let Some(keep) = self.keeper.get() {
+            keep(&vcenter);
+        }
         let health = report_health(Arc::clone(&vcenter), self.health.clone());
         vcenter.running.spawn(health);
         self.lock()

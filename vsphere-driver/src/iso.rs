@@ -12,12 +12,14 @@ pub mod mounts;
 pub mod name;
 pub mod path;
 pub mod record;
+pub mod removal;
 pub mod retry;
 pub mod source;
 pub mod store;
 pub mod sweep;
 pub mod transfer;
 pub mod upload;
+pub mod uses;
 pub mod view;
 pub mod wishes;
 

@@ -18,7 +18,7 @@ use crate::{
         transport::Transport,
     },
     grpc::{IsosService, VCentersService, VirtualMachinesService},
-    iso::store::Store,
+    iso::{store::Store, sweep},
     metrics::Metrics,
     shutdown::Stop,
 };
@@ -164,9 +164,10 @@ impl Driver {
         let core = Arc::new(Core::new(run.id.clone(), health.clone(), soap));
         let IsoConfig { sources, files } = self.options.config.iso.clone();
         let max_iso_bytes = sources.max_bytes;
-        let isos = Store::new(sources, files, metrics.isos.clone());
+        let isos = Arc::new(Store::new(sources, files, metrics.isos.clone()));
         core.keep_sources_off(isos.policy.clone());
-        let isos = IsosService::new(core.clone(), Arc::new(isos));
+        sweep::keep_all_clean(&core, &isos);
+        let isos = IsosService::new(core.clone(), isos);
         core.start(&self.options.config.vcenters)?;
         let routes = Routes::new(probes)
             .add_service(reflection::v1()?)

@@ -4,7 +4,7 @@ use lab::{DATASTORE, Lab};
 use serde_json::{Value, json};
 
 use super::{FOLDER, Store, path, state};
-use crate::requests::{DELETE, keys};
+use crate::requests::{DELETE, keys, with};
 use crate::zone::{Zone, soon};
 
 const DELETE_ISO: &str = "vsphere.driver.v1.Isos/DeleteIso";
@@ -130,8 +130,13 @@ async fn a_file_is_removed_by_its_path_when_it_is_ours_and_nobody_needs_it() {
     assert_eq!(is.is(), (FAILED_PRECONDITION, "ISO_IN_USE"), "{is:?}");
 
     store.zone.call(DELETE, &keys("demo", [1])).await;
+    let begun = store.zone.call(DELETE_ISO, &by_path(path(&iso))).await;
+    assert_eq!(state(&begun["files"][0]), "DELETING", "{begun}");
+    assert!(begun["done"].is_null(), "{begun}");
     for _ in 0..2 {
-        let gone = store.zone.call(DELETE_ISO, &by_path(path(&iso))).await;
+        let held = with(by_path(path(&iso)), "/wait", "60s");
+        let gone = store.zone.call(DELETE_ISO, &held).await;
+        assert_eq!(state(&gone["files"][0]), "GONE", "{gone}");
         assert_eq!(gone["done"], true, "{gone}");
     }
     assert_eq!(store.isos().await, ["foreign.iso"]);

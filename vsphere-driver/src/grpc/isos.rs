@@ -11,8 +11,7 @@ mod watch;
 use super::{named, status, watch as stream};
 use crate::{
     core::Core,
-    iso::{store::Store, sweep, view, wishes::IsoId},
-    vcenter::VCenter,
+    iso::{store::Store, view, wishes::IsoId},
 };
 use contract::v1::{
     DeleteIsoRequest, DeleteIsoResponse, EnsureIsoRequest, EnsureIsoResponse, Fault, GetIsoRequest,
@@ -34,15 +33,6 @@ impl IsosService {
     /// Serves those on this core's vCenters.
     pub fn new(core: Arc<Core>, store: Arc<Store>) -> Self {
         Self { core, store }
-    }
-
-    /// From now on garbage is removed from a vCenter whose datastores are used.
-    fn tend(&self, vcenter: &Arc<VCenter>) {
-        let is_new = vcenter.write(|state| !std::mem::replace(&mut state.isos.is_tended, true));
-        if is_new {
-            let (core, store) = (Arc::clone(&self.core), Arc::clone(&self.store));
-            vcenter.spawn(sweep::keep_clean(core, store, Arc::clone(vcenter)));
-        }
     }
 }
 

@@ -130,20 +130,9 @@ pub async fn uploaded(
 }
 
 /// Removes a file of ours, then its record: without its file it means nothing.
-pub async fn remove_file(
-    store: &Store,
-    (vcenter, place): At<'_>,
-    file: &str,
-    op: &str,
-) -> Result<(), Fault> {
-    let _one_at_a_time = store.lock(vcenter).await;
+pub async fn remove_file(place: &Destination, file: &str, op: &str) -> Result<(), Fault> {
     place.remove(op, file).await?;
     remove(place, &name::record(file), op).await;
-    vcenter.write(|state| {
-        if let Some(folder) = state.isos.folders.get_mut(place.datastore()) {
-            folder.files.remove(file);
-        }
-    });
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use super::{
     digest::Digest,
     garbage::{self, Use},
+    mounts::Drives,
     record::{Origin, Record},
     wishes::Isos,
 };
@@ -23,8 +24,8 @@ pub struct Folder {
     pub files: BTreeMap<String, File>,
     /// Names of everything else.
     pub others: BTreeSet<String>,
-    /// Machines of any owner that mount a file, by its path, as last looked for.
-    pub mounts: BTreeMap<String, Vec<String>>,
+    /// What lies in the drives of machines of any owner, as last looked for.
+    pub drives: Drives,
 }
 
 /// A file of ours.
@@ -77,22 +78,24 @@ impl Folder {
         self.listed_at = Some(at);
     }
 
+    /// Whether nobody needs one of the files, going by what `is_used` says of each: that it is wanted, and
+    /// that a machine mounts it or may.
+    pub fn has_garbage(&self, is_used: impl Fn(&str) -> (bool, bool)) -> bool {
+        let mut files = self.files.iter();
+        files.any(|(name, file)| garbage::is_garbage(file.used(is_used(name))))
+    }
+
     /// Notes which files nobody needs. Gives those whose grace is over.
     pub fn mark_unused(
         &mut self,
-        is_used: impl Fn(&str, &File) -> (bool, bool),
+        is_used: impl Fn(&str) -> (bool, bool),
         grace: Duration,
         now: Timestamp,
     ) -> Vec<String> {
         let mut due = Vec::new();
         for (name, file) in &mut self.files {
-            let (is_wanted, is_mounted) = is_used(name, file);
-            let file_use = Use {
-                is_uploaded: file.is_uploaded(),
-                is_wanted,
-                is_mounted,
-            };
-            file.unused_since = garbage::since(file_use, file.unused_since, now);
+            let used = file.used(is_used(name));
+            file.unused_since = garbage::since(used, file.unused_since, now);
             if file
                 .unused_since
                 .is_some_and(|since| garbage::is_due(since, grace, now))
@@ -110,6 +113,14 @@ impl File {
     /// Somebody uploaded it.
     pub fn is_uploaded(&self) -> bool {
         self.record.origin == Origin::Upload
+    }
+
+    fn used(&self, (is_wanted, is_mounted): (bool, bool)) -> Use {
+        Use {
+            is_uploaded: self.is_uploaded(),
+            is_wanted,
+            is_mounted,
+        }
     }
 }
 
@@ -156,10 +167,10 @@ mod tests {
         // Another look, which began before, ends after this.
         let folder = isos.folders.get_mut(&datastore(1)).expect("seen");
         folder.files.get_mut(NAME).expect("there").unused_since = Some(at(2));
-        folder.mounts.insert("[ds] a".into(), vec!["vm".into()]);
+        folder.drives.unread.insert("vm".into());
         let folder = see(&mut isos, 3);
         assert_eq!(folder.files[NAME].unused_since, Some(at(2)));
-        assert_eq!(folder.mounts.len(), 1);
+        assert_eq!(folder.drives.unread.len(), 1);
         assert_eq!(isos.folders[&datastore(1)], folder);
     }
 }

@@ -10,7 +10,7 @@ pub struct Use {
     pub is_uploaded: bool,
     /// An ISO wants it.
     pub is_wanted: bool,
-    /// A machine mounts it.
+    /// A machine mounts it, or may.
     pub is_mounted: bool,
 }
 

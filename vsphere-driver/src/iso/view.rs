@@ -187,10 +187,8 @@ pub fn found(
     (path, name, file): (String, &str, &File),
     grace: Duration,
 ) -> IsoFile {
-    let named = state.isos.named_by(&path);
-    let mut wanted_by = state.isos.wanted_by(datastore, name);
-    wanted_by.extend(named);
-    let mounted_by = folder.mounts.get(&path).map_or(&[][..], Vec::as_slice);
+    let wanted_by = state.isos.needing(datastore, (&path, name, &file.record));
+    let mounted_by = folder.drives.mounted_by(&path);
     let origin = match file.record.origin {
         record::Origin::Url(_) => IsoOrigin::Url,
         record::Origin::Upload => IsoOrigin::Upload,

@@ -69,8 +69,6 @@ pub struct Isos {
     pub changes: Changes<IsoId, IsoTombstone>,
     /// What lies on the datastores that were used.
     pub folders: BTreeMap<MoRef, Folder>,
-    /// Garbage is being removed.
-    pub is_tended: bool,
     wishes: BTreeMap<IsoId, Wish>,
     images: BTreeMap<Digest, Image>,
 }
@@ -320,7 +318,8 @@ impl Isos {
         }
     }
 
-    /// The transfer to a datastore ended.
+    /// The transfer to a datastore ended. A file that was found and then removed, before this is told, is
+    /// not there.
     pub fn carried(
         &mut self,
         key: &Digest,
@@ -330,6 +329,14 @@ impl Isos {
     ) {
         if let Some(image) = self.images.get_mut(key) {
             image.carried(datastore, job, result, when);
+            let folder = self.folders.get(datastore);
+            let copy = image.copies.get_mut(datastore);
+            if let (Some(folder), Some(copy)) = (folder, copy)
+                && let Some(stored) = copy.stored()
+                && !folder.files.contains_key(&stored.file)
+            {
+                copy.lose(when.0);
+            }
             self.touch_image(key);
         }
     }

@@ -81,6 +81,7 @@ impl Job {
             name: self.name.clone(),
             folder,
             spec_hash,
+            iso: String::new(),
             operation: started.queued(self.verb),
             claim: None,
             withdrawn: self.withdrawn.clone(),

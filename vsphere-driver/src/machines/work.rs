@@ -19,6 +19,8 @@ pub struct Work {
     pub spec_hash: String,
     /// The running or last operation.
     pub operation: Operation,
+    /// The ISO that it puts into the machine's drive, `[datastore] folder/file.iso`; empty where none.
+    pub iso: String,
     /// Room that the machine takes once this is done; none where it takes no more than before.
     pub claim: Option<Claim>,
     /// Withdraws what has not begun.
@@ -205,6 +207,7 @@ pub mod fixtures {
             name: "pool-n01".into(),
             folder: "/DC0/vm".into(),
             spec_hash: "h".into(),
+            iso: String::new(),
             operation: started.queued(verb),
             claim: None,
             withdrawn: CancellationToken::new(),

@@ -140,8 +140,10 @@ fn begin(
 fn work(job: &Job, plan: &Plan, needs: Needs) -> Work {
     let site = plan.placement.site();
     let path = plan.placement.folder.path.clone();
+    let cdrom = plan.spec.cdrom.as_ref();
     Work {
         claim: Some(Claim { site, needs }),
+        iso: cdrom.map(|it| it.iso_path.clone()).unwrap_or_default(),
         ..job.work(path, plan.spec_hash.clone())
     }
 }

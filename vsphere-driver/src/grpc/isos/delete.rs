@@ -6,7 +6,13 @@ use crate::{
     edge::caller::Caller,
     grpc::{convert as common, named},
     iso::{
-        self, catalog, destination::Destination, garbage, path::DatastorePath, sweep, view,
+        self,
+        destination::Destination,
+        garbage,
+        path::DatastorePath,
+        removal::{Cause, Removal},
+        sweep::{self, Ask},
+        uses, view,
         wishes::IsoId,
     },
     soap::MoRef,
@@ -16,7 +22,8 @@ use contract::v1::{
     DeleteIsoRequest, DeleteIsoResponse, Fault, IsoFile, IsoOrigin, IsoState, Reason, Verb,
     delete_iso_request::Ref,
 };
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
+use tokio::{sync::oneshot, time::timeout};
 
 /// Withdraws a wish, or removes a file.
 pub(super) async fn delete(
@@ -33,7 +40,7 @@ pub(super) async fn delete(
         validate_only,
     } = message;
     let vcenter = named(&service.core, vcenter)?;
-    common::wait(wait)?;
+    let wait = common::wait(wait)?;
     let files = match r#ref {
         None => return Err(Fault::invalid("ref", "is missing: set `key` or `path`")),
         Some(Ref::Key(mut key)) => {
@@ -49,18 +56,20 @@ pub(super) async fn delete(
         }
         Some(Ref::Path(text)) => {
             let path = convert::path(&text, "path")?;
-            let removal = Removal {
+            let by_path = ByPath {
                 service,
                 vcenter: &vcenter,
                 caller,
                 path: &path,
             };
-            vec![removal.run(&datacenter, validate_only).await?]
+            let how = (wait, validate_only);
+            vec![by_path.run(&datacenter, how).await?]
         }
     };
+    let is_going = |file: &IsoFile| file.state() == IsoState::Deleting;
     Ok(DeleteIsoResponse {
+        done: !files.iter().any(is_going),
         files,
-        done: true,
         operation_id: caller.operation_id.clone(),
     })
 }
@@ -99,20 +108,24 @@ fn without(mut file: IsoFile, id: &IsoId, grace: Duration) -> IsoFile {
 }
 
 /// A file that is to be removed now.
-struct Removal<'a> {
+struct ByPath<'a> {
     service: &'a IsosService,
     vcenter: &'a Arc<VCenter>,
     caller: &'a Caller,
     path: &'a DatastorePath,
 }
 
-impl Removal<'_> {
-    async fn run(&self, datacenter: &str, validate_only: bool) -> Result<IsoFile, Fault> {
+impl ByPath<'_> {
+    async fn run(
+        &self,
+        datacenter: &str,
+        (wait, validate_only): (Duration, bool),
+    ) -> Result<IsoFile, Fault> {
         let Self {
             service,
             vcenter,
-            caller,
             path,
+            ..
         } = self;
         let IsosService { core, store } = service;
         vcenter.connected().await.map_err(|fault| *fault)?;
@@ -120,41 +133,69 @@ impl Removal<'_> {
         let datastore = vcenter
             .read(|state| iso::datastore(&state.inventory, path, datacenter.as_ref(), "path"))?;
         let place = Destination::of(vcenter, &datastore, &store.settings.folder)?;
-        sweep::look(core, store, vcenter, &datastore).await?;
-        let (found, is_there) = vcenter.read(|state| {
-            let folder = state.isos.folders.get(&datastore);
-            let file = folder.and_then(|folder| Some((folder, folder.files.get(path.file())?)));
-            let shown = file.map(|(folder, file)| {
-                let which = (place.path(path.file()), path.file(), file);
-                view::found(state, (&datastore, folder), which, store.settings.grace)
-            });
-            (shown, folder.is_some_and(|folder| folder.has(path.file())))
-        });
-        let is_in_folder = place.path(path.file()) == path.to_string();
-        let Some(mut file) = found.filter(|_| is_in_folder) else {
-            if is_in_folder && !is_there {
+        sweep::look(core, store, (vcenter, &datastore), Ask::Always).await?;
+        let name = path.file();
+        let is_in_folder = place.path(name) == path.to_string();
+        let folder = vcenter.read(|state| state.isos.folders.get(&datastore).cloned());
+        let folder = folder.filter(|_| is_in_folder).unwrap_or_default();
+        let Some(known) = folder.files.get(name) else {
+            if is_in_folder && !folder.has(name) {
                 return Ok(self.gone(&datastore));
             }
             return self.not_ours(&datastore).await;
         };
-        let wanted_by = sweep::wanted_by(core, vcenter, &place, path.file());
-        may_go(&file, &wanted_by)?;
+        let mut file = vcenter.read(|state| {
+            let which = (path.to_string(), name, known);
+            view::found(state, (&datastore, &folder), which, store.settings.grace)
+        });
+        let needs = uses::of(core, vcenter, &place, (name, known), &folder.drives);
+        if let Some(fault) = needs.refusal(&file.path) {
+            return Err(fault);
+        }
         if validate_only {
             file.verbs = vec![Verb::Delete.into()];
             return Ok(file);
         }
-        let op = &caller.operation_id;
-        let removed = catalog::remove_file(store, (vcenter, &place), path.file(), op).await;
-        let outcome = removed
-            .as_ref()
-            .err()
-            .map_or(Outcome::Done, Outcome::Failed);
-        note(vcenter, caller, &file.path, outcome);
-        removed?;
-        vcenter.isos.forget(&(datastore, path.to_string()));
-        file.state = IsoState::Gone.into();
+        // It goes on when the reply is not held for as long.
+        let state = match timeout(wait, self.begin(place)).await {
+            Ok(Ok(removed)) => removed.map(|()| IsoState::Gone)?,
+            Ok(Err(_)) => {
+                let what = format!("whether `{path}` was removed is not known");
+                return Err(Fault::new(Reason::OutcomeUnknown, what));
+            }
+            Err(_) => IsoState::Deleting,
+        };
+        file.state = state.into();
         file.garbage_at = None;
         Ok(file)
+    }
+
+    /// Begins the removal. Its end is told.
+    fn begin(&self, place: Destination) -> oneshot::Receiver<Result<(), Fault>> {
+        let (end, ended) = oneshot::channel();
+        let IsosService { core, store } = self.service.clone();
+        let (vcenter, caller) = (Arc::clone(self.vcenter), self.caller.clone());
+        let (path, name) = (self.path.to_string(), self.path.file().to_owned());
+        self.vcenter.spawn(async move {
+            let removal = Removal {
+                core: &core,
+                store: &store,
+                vcenter: &vcenter,
+                place: &place,
+                cause: Cause::Asked,
+                op: &caller.operation_id,
+            };
+            let removed = removal.run(&[name]).await;
+            let removed = removed.and_then(|all| all.into_iter().collect());
+            let outcome = removed
+                .as_ref()
+                .err()
+                .map_or(Outcome::Done, Outcome::Failed);
+            note(&vcenter, &caller, &path, outcome);
+            // Nobody may wait for it any more.
+            let _ = end.send(removed);
+        });
+        ended
     }
 
     fn gone(&self, datastore: &MoRef) -> IsoFile {
@@ -182,25 +223,6 @@ impl Removal<'_> {
             }
         }
     }
-}
-
-/// Whether nobody else needs the file.
-fn may_go(file: &IsoFile, wanted_by: &BTreeSet<IsoId>) -> Result<(), Fault> {
-    let path = &file.path;
-    if let Some(first) = file.mounted_by.first() {
-        let what = format!("`{path}` is mounted by `{first}`");
-        let all = file.mounted_by.join(",");
-        let fault = Fault::new(Reason::IsoInUse, what).with("path", path);
-        return Err(fault.with("mounted_by", all));
-    }
-    if !wanted_by.is_empty() {
-        let all: Vec<_> = wanted_by.iter().map(IsoId::to_string).collect();
-        let all = all.join(",");
-        let what = format!("`{path}` is wanted by {all}");
-        let fault = Fault::new(Reason::IsoWanted, what).with("path", path);
-        return Err(fault.with("wanted_by", all));
-    }
-    Ok(())
 }
 
 fn note(vcenter: &VCenter, caller: &Caller, identity: &str, outcome: Outcome<'_>) {

@@ -150,7 +150,6 @@ impl Asked<'_> {
         datastores: &[String],
     ) -> Result<EnsureIsoResponse, Fault> {
         let datacenter = self.site().await?;
-        self.service.tend(&self.vcenter);
         let found = convert::datastores(&self.vcenter, datastores, datacenter.as_ref(), 1)?;
         from.datastores = found;
         if self.validate_only {

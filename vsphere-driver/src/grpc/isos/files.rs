@@ -3,9 +3,14 @@
 use super::{IsosService, convert};
 use crate::{
     grpc::{convert::page, named},
-    iso::{destination::Destination, digest::Digest, sweep, view},
+    iso::{
+        destination::Destination,
+        digest::Digest,
+        sweep::{self, Ask},
+        view,
+    },
     soap::MoRef,
-    vcenter::state::State,
+    vcenter::{VCenter, state::State},
 };
 use contract::v1::{Fault, IsoFile, ListIsoFilesRequest, ListIsoFilesResponse};
 use std::time::Duration;
@@ -28,30 +33,33 @@ pub(super) async fn list(
     let filter = Digest::of(format!("{datacenter} {datastores:?}").as_bytes()).to_string();
     let after = page::after(&page_token, &filter)?;
     vcenter.require_synced_once().map_err(|fault| *fault)?;
-    service.tend(&vcenter);
     let within = convert::datacenter(&vcenter, &datacenter)?;
     let mut asked = convert::datastores(&vcenter, &datastores, within.as_ref(), 0)?;
     if datastores.is_empty() {
         asked = vcenter.read(|state| {
             let used = state.isos.folders.keys();
-            let is_within = |moref: &&MoRef| {
+            let is_there = |moref: &&MoRef| {
                 let datacenter = state.inventory.datacenter_of(moref);
-                within.is_none() || datacenter == within.as_ref()
+                datacenter.is_some() && (within.is_none() || datacenter == within.as_ref())
             };
-            used.filter(is_within).cloned().collect()
+            used.filter(is_there).cloned().collect()
         });
     }
+    let mut faults = Vec::new();
     if after.is_empty() {
-        // Pages are of one look.
+        // Pages are of one look. Where one cannot be taken, the others are shown all the same.
         for datastore in &asked {
-            sweep::look(core, store, &vcenter, datastore).await?;
+            let looked = sweep::look(core, store, (&vcenter, datastore), Ask::Always).await;
+            faults.extend(looked.err().map(|fault| about(&vcenter, datastore, fault)));
         }
     }
     let grace = store.settings.grace;
     let mut files = Vec::new();
     for datastore in &asked {
-        let place = Destination::of(&vcenter, datastore, &store.settings.folder)?;
-        vcenter.read(|state| add(&mut files, state, &place, grace));
+        // Of one that is out of service nothing can be said but that.
+        if let Ok(place) = Destination::of(&vcenter, datastore, &store.settings.folder) {
+            vcenter.read(|state| add(&mut files, state, &place, grace));
+        }
     }
     files.sort_by(|a: &IsoFile, b| a.path.cmp(&b.path));
     files.retain(|file| file.path.as_str() > after);
@@ -70,7 +78,14 @@ pub(super) async fn list(
         files,
         next_page_token: next_page_token.unwrap_or_default(),
         listed_at,
+        faults,
     })
+}
+
+/// The fault of one datastore, with its name.
+fn about(vcenter: &VCenter, datastore: &MoRef, fault: Fault) -> Fault {
+    let path = vcenter.read(|state| state.inventory.path(datastore));
+    fault.with("datastore", path)
 }
 
 fn add(files: &mut Vec<IsoFile>, state: &State, place: &Destination, grace: Duration) {

@@ -101,7 +101,6 @@ impl Asked {
         let size_bytes = size(size_bytes, service.store.policy.max_bytes())?;
         let sha256 = digest::of_field(&sha256, "header.sha256")?;
         vcenter.connected().await.map_err(|fault| *fault)?;
-        service.tend(&vcenter);
         let datacenter = convert::datacenter(&vcenter, &datacenter)?;
         let datastores = convert::datastores(&vcenter, &datastores, datacenter.as_ref(), 1)?;
         let upload = Upload {

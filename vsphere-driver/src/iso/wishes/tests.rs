@@ -301,6 +301,21 @@ fn a_file_that_went_away_is_brought_anew() {
 }
 
 #[test]
+fn a_file_that_was_removed_before_it_is_told_is_brought_anew() {
+    let mut world = World::new();
+    world.want("a", URL, "", &[1]);
+    world.begin(URL);
+    world.answer(URL, Ok(content("a")));
+    let (_, carried) = world.begin(URL);
+    let nothing = (BTreeMap::new(), BTreeSet::new());
+    let when = (Timestamp::default(), world.now);
+    world.state.isos.saw(&datastore(1), nothing, when);
+    world.end(URL, &carried[0], Ok(Some(stored("a"))));
+    assert_eq!(world.state_of("a"), IsoState::Pending);
+    assert_eq!(world.begin(URL).1.len(), 1);
+}
+
+#[test]
 fn a_file_that_is_found_while_the_source_is_away_is_ready_and_is_compared_later() {
     let mut world = World::new();
     world.want("a", URL, "r1", &[1]);
