@@ -51,11 +51,12 @@ pub trait Driver: Send + Sync + 'static {
         vcenter: &str,
     ) -> impl Future<Output = Result<(), Fault>> + Send;
 
-    /// Looks up the names of a spec.
+    /// Looks up the names of a spec, and whether the account may do this there.
     fn check_placement(
         &self,
         vcenter: &str,
         spec: &MachineSpec,
+        scope: Scope,
     ) -> impl Future<Output = Result<Placement, Fault>> + Send;
 
     /// Asks how much room there is for machines of a spec.
@@ -120,7 +121,8 @@ pub trait Driver: Send + Sync + 'static {
         template: &str,
     ) -> impl Future<Output = Result<Vec<Answer>, Fault>> + Send;
 
-    /// Has the ISO taken out of machines' drives. What became of it is told of the machines.
+    /// Has ISOs that the driver brought taken out of machines' drives, and no others. What became of it is told of
+    /// the machines.
     fn eject(
         &self,
         on: On<'_>,
@@ -133,6 +135,15 @@ pub trait Driver: Send + Sync + 'static {
         on: On<'_>,
         resume: Option<&str>,
     ) -> impl Future<Output = Result<Changes, Fault>> + Send;
+}
+
+/// What is to be done to machines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// They are made, switched and removed.
+    Machines,
+    /// The ISO that was fetched for them is taken out of them, too.
+    WithEjection,
 }
 
 /// Who asks.

@@ -24,6 +24,7 @@ use tonic::service::Routes;
 use vsphere_driver::{
     core::Core,
     grpc::{IsosService, VCentersService, VirtualMachinesService},
+    iso::store::Store,
     soap::{Server, Trust},
     vim::{Connect, Vim},
 };
@@ -71,14 +72,13 @@ impl Driver {
         });
         let (health, _) = tonic_health::server::health_reporter();
         let core = Arc::new(Core::over(connect, format!("run-{number}"), health));
+        let store: Arc<Store> = Arc::default();
         let routes = Routes::new(VCentersServer::new(VCentersService::new(core.clone())))
             .add_service(VirtualMachinesServer::new(VirtualMachinesService::new(
                 core.clone(),
+                Arc::clone(&store),
             )))
-            .add_service(IsosServer::new(IsosService::new(
-                core.clone(),
-                Arc::default(),
-            )));
+            .add_service(IsosServer::new(IsosService::new(core.clone(), store)));
         shared.note(format!("driver {number} starts"));
         address.listen(routes, life.clone());
         Self {

@@ -1,5 +1,7 @@
 //! ISOs are taken out of machines that are there, which go on as they are.
 
+mod stored;
+
 use lab::proxy::{Action, Fault};
 use serde_json::{Value, json};
 

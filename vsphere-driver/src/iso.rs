@@ -10,6 +10,7 @@ pub mod inspect;
 pub mod keeper;
 pub mod mounts;
 pub mod name;
+pub mod ours;
 pub mod path;
 pub mod record;
 pub mod removal;

@@ -164,10 +164,10 @@ impl Driver {
         let core = Arc::new(Core::new(run.id.clone(), health.clone(), soap));
         let IsoConfig { sources, files } = self.options.config.iso.clone();
         let max_iso_bytes = sources.max_bytes;
-        let isos = Arc::new(Store::new(sources, files, metrics.isos.clone()));
-        core.keep_sources_off(isos.policy.clone());
-        sweep::keep_all_clean(&core, &isos);
-        let isos = IsosService::new(core.clone(), isos);
+        let store = Arc::new(Store::new(sources, files, metrics.isos.clone()));
+        core.keep_sources_off(store.policy.clone());
+        sweep::keep_all_clean(&core, &store);
+        let isos = IsosService::new(core.clone(), Arc::clone(&store));
         core.start(&self.options.config.vcenters)?;
         let routes = Routes::new(probes)
             .add_service(reflection::v1()?)
@@ -178,7 +178,7 @@ impl Driver {
                     .max_decoding_message_size(MAX_MESSAGE_BYTES),
             )
             .add_service(
-                VirtualMachinesServer::new(VirtualMachinesService::new(core.clone()))
+                VirtualMachinesServer::new(VirtualMachinesService::new(core.clone(), store))
                     .max_decoding_message_size(MAX_MESSAGE_BYTES),
             )
             .add_service(IsosServer::new(isos).max_decoding_message_size(MAX_MESSAGE_BYTES));

@@ -4,7 +4,7 @@ use super::{
     Adopted, Adopting, Adoption, Amounts, Answer, Caller, Capacity, CapacityQuestion, Changes,
     ComputeCapacity, DatastoreCapacity, Driver, Event, Fault, Freshness, Iso, IsoChanges, IsoEvent,
     IsoSource, IsoStand, IsoWanted, Kind, Login, Machine, MachineRef, MachineSpec, Message, On,
-    Owner, Ownership, Placement, Power, Retry, State, Tombstone, Vcenter, Wanted, spec_hash,
+    Owner, Ownership, Placement, Power, Retry, Scope, State, Tombstone, Vcenter, Wanted, spec_hash,
 };
 use contract::identity::{MachineKey, serial_number};
 use futures::{StreamExt as _, stream};
@@ -275,7 +275,12 @@ impl Driver for FakeDriver {
         Ok(())
     }
 
-    async fn check_placement(&self, vcenter: &str, _: &MachineSpec) -> Result<Placement, Fault> {
+    async fn check_placement(
+        &self,
+        vcenter: &str,
+        _: &MachineSpec,
+        _: Scope,
+    ) -> Result<Placement, Fault> {
         drop(self.enter(vcenter, "check".into())?);
         Ok(Placement {
             folder: "/DC0/vm".into(),

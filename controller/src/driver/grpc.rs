@@ -3,7 +3,7 @@
 use super::{
     Adopted, Adopting, Answer, Caller, Capacity, CapacityQuestion, Changes, Driver, Fault, Iso,
     IsoChanges, IsoEvent, IsoWanted, Login, MachineRef, MachineSpec, Message, On, Owner, Placement,
-    Vcenter, Wanted, convert,
+    Scope, Vcenter, Wanted, convert,
 };
 use contract::telemetry::{
     rpc::{Counted, RpcLayer, RpcMetrics},
@@ -209,10 +209,16 @@ impl<W: Wire> Driver for GrpcDriver<W> {
         Ok(())
     }
 
-    async fn check_placement(&self, vcenter: &str, spec: &MachineSpec) -> Result<Placement, Fault> {
+    async fn check_placement(
+        &self,
+        vcenter: &str,
+        spec: &MachineSpec,
+        scope: Scope,
+    ) -> Result<Placement, Fault> {
         let request = pb::CheckPlacementRequest {
             vcenter: vcenter.into(),
             spec: Some(spec.into()),
+            ejects_iso: scope == Scope::WithEjection,
             ..pb::CheckPlacementRequest::default()
         };
         let request = within(ACCEPTANCE, request);
@@ -324,6 +330,7 @@ impl<W: Wire> Driver for GrpcDriver<W> {
             caller: Some(convert::caller(on.caller)),
             vcenter: on.vcenter.into(),
             machines: machines.iter().map(Into::into).collect(),
+            only_stored: true,
             ..pb::EjectIsoRequest::default()
         };
         let request = within(ACCEPTANCE, request);

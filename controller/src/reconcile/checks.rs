@@ -2,7 +2,7 @@
 
 use super::attempts::{Attempts, Due, Work};
 use crate::{
-    driver::{Driver, Fault, IsoWanted, MachineSpec, On, Placement},
+    driver::{Driver, Fault, IsoWanted, MachineSpec, On, Placement, Scope},
     iso::{IsoSight, Lack, sight},
     link::{IsoTold, Link},
     wish::Wish,
@@ -140,7 +140,12 @@ impl<D: Driver> Looking<'_, D> {
         let Self {
             driver, on, wish, ..
         } = self;
-        let placement = driver.check_placement(on.vcenter, &wish.spec).await;
+        let scope = if wish.iso.is_fetched() {
+            Scope::WithEjection
+        } else {
+            Scope::Machines
+        };
+        let placement = driver.check_placement(on.vcenter, &wish.spec, scope).await;
         let until = self.believed(Work::Check, fault_of(&placement), attempts);
         (placement, until)
     }

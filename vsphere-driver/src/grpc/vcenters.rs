@@ -11,7 +11,7 @@ use crate::{
     edge::caller::Caller,
     secret::Secret,
     soap::{Server, Trust, trust::SeenCertificate},
-    vcenter::{VCenter, state::State},
+    vcenter::{VCenter, privileges::Scope, state::State},
     verbs::{
         capacity::{self, Asked},
         place,
@@ -181,6 +181,7 @@ impl VCenters for VCentersService {
             vcenter,
             spec,
             count,
+            ejects_iso,
         } = request.into_inner();
         let fail = status("");
         let vcenter = named(&self.core, vcenter).map_err(&fail)?;
@@ -189,7 +190,13 @@ impl VCenters for VCentersService {
         }
         let spec = spec::spec(spec).map_err(&fail)?;
         vcenter.connected().await.map_err(|fault| fail(*fault))?;
-        let (mut report, _) = place::report(&vcenter, &spec, "").await.map_err(&fail)?;
+        let scope = if ejects_iso {
+            Scope::WithEjection
+        } else {
+            Scope::Machines
+        };
+        let report = place::report(&vcenter, &spec, scope, "").await;
+        let (mut report, _) = report.map_err(&fail)?;
         let room = report.capacity.as_ref();
         let short = room.and_then(|room| capacity::shortage(room, &spec, count));
         report.faults.extend(short);

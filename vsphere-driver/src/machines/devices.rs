@@ -57,20 +57,19 @@ fn unread(state: &State) -> Vec<MoRef> {
     unread
 }
 
-/// What is in the drives of these machines now, by machine; nothing where it is empty. One that is not there is
-/// left out.
+/// The ISOs in the drives of these machines now, by machine. One that is not there is left out.
 pub async fn look(
     vcenter: &VCenter,
     machines: &[MoRef],
-) -> Result<BTreeMap<MoRef, String>, Failure> {
+) -> Result<BTreeMap<MoRef, Vec<String>>, Failure> {
     let mut isos = BTreeMap::new();
     for batch in machines.chunks(BATCH) {
         let found = read(vcenter, batch).await?;
         note(vcenter, &found);
         for content in &found {
             let drives = content.property(DEVICES).map(Drive::all);
-            let iso = drives.into_iter().flatten().next().map(|drive| drive.iso);
-            isos.insert(content.object.clone(), iso.unwrap_or_default());
+            let inside = drives.into_iter().flatten().map(|drive| drive.iso);
+            isos.insert(content.object.clone(), inside.collect());
         }
     }
     Ok(isos)

@@ -6,7 +6,7 @@ use super::{decide, references, work_request::Reference};
 use crate::{soap::MoRef, vcenter::state::State};
 use contract::{
     identity::MachineKey,
-    v1::{Fault, PropertyChange, Verb},
+    v1::{Fault, PropertyChange, Reason, Verb},
 };
 
 /// How the change is called that is told.
@@ -21,6 +21,24 @@ pub enum Target {
     Unseen(MachineKey),
     /// None that the caller may change.
     Refuse(Box<Fault>),
+}
+
+/// Which ISOs are taken out of a machine's drives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// Whatever is in them.
+    All,
+    /// These, if they still are in them.
+    These(Vec<String>),
+}
+
+/// What is in a machine's drives.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Inside {
+    /// ISOs to be taken out.
+    pub taken: Vec<String>,
+    /// Why others stay, or may have to.
+    pub stays: Option<Fault>,
 }
 
 /// What is done.
@@ -47,14 +65,35 @@ pub fn target(state: &State, reference: &Reference, hub: &str) -> Target {
     }
 }
 
-/// Decides for a machine of ours with this in its drive.
-pub fn eject(state: &State, key: &MachineKey, iso: &str) -> Eject {
-    match decide::is_free(state, key, Verb::EjectIso) {
-        Ok(false) => Eject::Join,
-        _ if iso.is_empty() => Eject::Keep,
-        Err(fault) => Eject::Refuse(fault),
+/// Sorts what is in the drives by whether it is the driver's, as far as somebody can tell.
+pub fn sort(isos: impl IntoIterator<Item = (String, Result<bool, Fault>)>) -> Inside {
+    let mut inside = Inside::default();
+    for (iso, is_ours) in isos {
+        match is_ours {
+            Ok(true) => inside.taken.push(iso),
+            // It may be ours all the same, and is asked about again.
+            Err(fault) => inside.stays = Some(fault),
+            Ok(false) => inside.stays = inside.stays.or_else(|| Some(not_ours(&iso))),
+        }
+    }
+    inside
+}
+
+fn not_ours(iso: &str) -> Fault {
+    let what = format!("`{iso}` in the drive was not brought there by this driver");
+    Fault::new(Reason::IsoNotOurs, what).with("path", iso)
+}
+
+/// Decides for a machine of ours with this in its drives.
+pub fn eject(state: &State, key: &MachineKey, inside: &Inside) -> Eject {
+    let Inside { taken, stays } = inside;
+    match (decide::is_free(state, key, Verb::EjectIso), stays) {
+        (Ok(false), _) => Eject::Join,
+        (_, Some(fault)) if taken.is_empty() => Eject::Refuse(Box::new(fault.clone())),
+        (_, None) if taken.is_empty() => Eject::Keep,
+        (Err(fault), _) => Eject::Refuse(fault),
         // Taking it out would wait behind a question that only a person can answer.
-        Ok(true) => match state.by_key(key).and_then(|(_, vm)| decide::asking(vm)) {
+        (Ok(true), _) => match state.by_key(key).and_then(|(_, vm)| decide::asking(vm)) {
             Some(fault) => Eject::Refuse(Box::new(fault)),
             None => Eject::TakeOut,
         },
@@ -62,11 +101,24 @@ pub fn eject(state: &State, key: &MachineKey, iso: &str) -> Eject {
 }
 
 /// What it changes.
-pub fn change(iso: &str) -> PropertyChange {
-    PropertyChange {
+pub fn changes(taken: &[String]) -> Vec<PropertyChange> {
+    let change = |iso: &String| PropertyChange {
         property: MOUNTED_ISO.to_owned(),
-        before: iso.to_owned(),
+        before: iso.clone(),
         after: String::new(),
+    };
+    taken.iter().map(change).collect()
+}
+
+// === impl Which ===
+
+impl Which {
+    /// Whether an ISO is one of them.
+    pub fn has(&self, iso: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::These(these) => these.iter().any(|one| one == iso),
+        }
     }
 }
 
@@ -81,7 +133,7 @@ mod tests {
         work::fixtures::queued,
         work_request::Name,
     };
-    use contract::v1::{Absence, Reason};
+    use contract::v1::Absence;
 
     const ISO: &str = "[ds] hcp-iso/a.iso";
 
@@ -102,11 +154,43 @@ mod tests {
         }
     }
 
+    /// A drive with an ISO that is to be taken out.
+    fn full() -> Inside {
+        sort([(ISO.to_owned(), Ok(true))])
+    }
+
     #[test]
     fn an_iso_is_taken_out_and_an_empty_drive_is_done() {
         let state = state(ours(1, "h"));
-        assert_eq!(eject(&state, &key(1), ISO), Eject::TakeOut);
-        assert_eq!(eject(&state, &key(1), ""), Eject::Keep);
+        assert_eq!(eject(&state, &key(1), &full()), Eject::TakeOut);
+        assert_eq!(eject(&state, &key(1), &Inside::default()), Eject::Keep);
+    }
+
+    #[test]
+    fn an_iso_of_others_and_one_that_nobody_knows_stay_and_those_beside_them_go() {
+        let state = state(ours(1, "h"));
+        let named = |iso: &str| iso.to_owned();
+        let unknown = || Fault::new(Reason::DatastoreUnavailable, "away");
+        for (why, inside, expected) in [
+            ("others'", vec![Ok(false)], Some(Reason::IsoNotOurs)),
+            (
+                "not known",
+                vec![Err(unknown())],
+                Some(Reason::DatastoreUnavailable),
+            ),
+            (
+                "what may pass is told",
+                vec![Ok(false), Err(unknown()), Ok(false)],
+                Some(Reason::DatastoreUnavailable),
+            ),
+            ("ours beside others'", vec![Ok(false), Ok(true)], None),
+        ] {
+            let inside = sort(inside.into_iter().map(|is_ours| (named(ISO), is_ours)));
+            let decided = eject(&state, &key(1), &inside);
+            assert_eq!(reason(&decided), expected, "{why}");
+        }
+        let which = Which::These(vec![named(ISO)]);
+        assert!(which.has(ISO) && !which.has("[ds] a.iso") && Which::All.has("[ds] a.iso"));
     }
 
     #[test]
@@ -129,7 +213,7 @@ mod tests {
             (busy, Reason::Busy),
             (leaving, Reason::Busy),
         ] {
-            assert_eq!(reason(&eject(&state, &key(1), ISO)), Some(expected));
+            assert_eq!(reason(&eject(&state, &key(1), &full())), Some(expected));
         }
     }
 
@@ -137,8 +221,8 @@ mod tests {
     fn taking_it_out_twice_at_once_is_done_once() {
         let mut state = state(ours(1, "h"));
         state.begin_handover(&moref(), queued(Verb::EjectIso), None);
-        assert_eq!(eject(&state, &key(1), ISO), Eject::Join);
-        assert_eq!(eject(&state, &key(1), ""), Eject::Join);
+        assert_eq!(eject(&state, &key(1), &full()), Eject::Join);
+        assert_eq!(eject(&state, &key(1), &Inside::default()), Eject::Join);
     }
 
     #[test]

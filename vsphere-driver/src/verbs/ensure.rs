@@ -15,7 +15,7 @@ use crate::{
     },
     placement::Placement,
     soap::MoRef,
-    vcenter::{VCenter, state::State},
+    vcenter::{VCenter, privileges::Scope, state::State},
 };
 use contract::{
     identity::MachineKey,
@@ -196,7 +196,8 @@ async fn plan(
         spec_hash,
         ..
     } = request;
-    let (report, placement) = place::report(vcenter, &spec, &caller.operation_id).await?;
+    let (report, placement) =
+        place::report(vcenter, &spec, Scope::Machines, &caller.operation_id).await?;
     let path = placement
         .as_ref()
         .map(|p| p.folder.path.clone())

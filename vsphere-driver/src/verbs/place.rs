@@ -6,7 +6,11 @@ use crate::{
     iso::{self, path::DatastorePath},
     placement::{FolderPlan, Placed, Placement, place},
     soap::MoRef,
-    vcenter::{VCenter, privileges, session::Failure},
+    vcenter::{
+        VCenter,
+        privileges::{self, Scope},
+        session::Failure,
+    },
 };
 use contract::v1::{
     Fault, MissingPrivilege, PlacementReport, Reason, ResolutionState, VirtualMachineSpec,
@@ -20,6 +24,7 @@ const ATTEMPTS: usize = 2;
 pub async fn report(
     vcenter: &VCenter,
     spec: &VirtualMachineSpec,
+    scope: Scope,
     operation_id: &str,
 ) -> Result<(PlacementReport, Option<Placement>), Fault> {
     let Placed {
@@ -30,7 +35,7 @@ pub async fn report(
     } = vcenter.read(|state| place(&state.inventory, spec));
     let mut missing_privileges = Vec::new();
     if let Some(placement) = &placement {
-        missing_privileges = missing(vcenter, placement, &resolutions).await?;
+        missing_privileges = missing(vcenter, placement, &resolutions, scope).await?;
         faults.extend(missing_privileges.iter().map(privileges::fault));
         if let Err(fault) = check_iso(vcenter, spec, placement, operation_id).await {
             faults.push(fault);
@@ -52,6 +57,7 @@ async fn missing(
     vcenter: &VCenter,
     placement: &Placement,
     resolutions: &[contract::v1::Resolution],
+    scope: Scope,
 ) -> Result<Vec<MissingPrivilege>, Fault> {
     let found = |state| matches!(state, ResolutionState::Resolved | ResolutionState::Chosen);
     let ids: Vec<_> = resolutions
@@ -66,7 +72,7 @@ async fn missing(
             .cloned()
             .collect()
     });
-    let checked = privileges::missing(vcenter, placement, &networks).await;
+    let checked = privileges::missing(vcenter, placement, &networks, scope).await;
     checked.map_err(|failure| vcenter.explain(&failure, "checking privileges"))
 }
 

@@ -335,7 +335,10 @@ async fn each_mutation_says_who_asks_and_how_long_it_waits() {
 async fn a_fault_comes_through_with_what_to_do_about_it() {
     let (_, driver) = peer().await;
     let spec = MachineSpec::default();
-    let fault = driver.check_placement("vc-y", &spec).await.unwrap_err();
+    let fault = driver
+        .check_placement("vc-y", &spec, Scope::Machines)
+        .await
+        .unwrap_err();
     assert_eq!(
         (fault.kind, fault.retry),
         (Kind::VcenterUnknown, Retry::Recover)

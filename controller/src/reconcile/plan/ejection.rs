@@ -24,7 +24,7 @@ impl Plan {
             let Some(machine) = machine.filter(|_| installed && stays(entry)) else {
                 continue;
             };
-            if !has_fetched_iso(&seen.wish.iso, machine) {
+            if !may_have_fetched_iso(&seen.wish.iso, machine) {
                 continue;
             }
             let told = machine.ejection.clone().map(patiently);
@@ -45,24 +45,23 @@ fn stays(entry: &VmStatus) -> bool {
     entry.leaving.is_empty() && entry.phase != DELETING
 }
 
-/// Whether a machine that is on has an ISO in its drive that was fetched for the template. What a person put there,
-/// or what came with a machine that was adopted, is theirs.
-fn has_fetched_iso(wish: &IsoWish, machine: &Machine) -> bool {
+/// Whether a machine that is on has an ISO in its drive that may have been fetched for the template. Whether it was,
+/// the driver knows, which takes out no other: what a person put there, or what came with a machine that was adopted,
+/// is theirs.
+fn may_have_fetched_iso(wish: &IsoWish, machine: &Machine) -> bool {
     let ours = machine.ownership == Ownership::Ours && is_on(machine);
-    ours && wish.is_fetched() && is_of(wish, &machine.mounted_iso)
+    ours && wish.is_fetched() && is_named_by_content(&machine.mounted_iso)
 }
 
-/// Whether a path is one of files that are fetched for the template: `[datastore] folder/label-digits.iso`.
-fn is_of(wish: &IsoWish, path: &str) -> bool {
-    let label = wish.label.trim_end_matches(".iso");
-    let inside = path.strip_prefix('[').and_then(|it| it.split_once("] "));
-    let file = inside.filter(|(datastore, _)| *datastore == wish.datastore);
-    let file = file.and_then(|(_, path)| path.rsplit('/').next());
+/// Whether a path is `[datastore] folder/label-digits.iso`. Label and datastore say nothing: a file is shared by all
+/// who want its content, under the label of the first, and the template may have had others when the machine was made.
+fn is_named_by_content(path: &str) -> bool {
+    let file = path.rsplit('/').next();
     let stem = file.and_then(|file| file.strip_suffix(".iso"));
     let parts = stem.and_then(|stem| stem.rsplit_once('-'));
-    parts.is_some_and(|(name, digits)| {
+    parts.is_some_and(|(_, digits)| {
         let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        name == label && digits.len() == DIGITS && digits.bytes().all(is_digit)
+        digits.len() == DIGITS && digits.bytes().all(is_digit)
     })
 }
 
@@ -128,16 +127,22 @@ mod tests {
             ("empty, or not read yet", "installed", "", &[]),
             ("a person's", "installed", "[ds] isos/agent.iso", &[]),
             (
-                "of another template",
+                "a part",
                 "installed",
-                "[ds] hcp-iso/other-0123456789abcdef.iso",
+                "[ds] hcp-iso/a.part-0123456789ab.iso",
                 &[],
             ),
             (
-                "of another datastore",
+                "another template's label: it wanted the same content first",
+                "installed",
+                "[ds] hcp-iso/other-0123456789abcdef.iso",
+                &[1],
+            ),
+            (
+                "the datastore that the template named before",
                 "installed",
                 "[old] hcp-iso/agent-0123456789abcdef.iso",
-                &[],
+                &[1],
             ),
         ] {
             assert_eq!(World::installed(state, iso).ejected(), slots, "{why}");

@@ -4,12 +4,13 @@ use crate::{
     machines::{
         change::{self, Attempt, Change},
         decide,
+        eject::Which,
         job::Job,
         reading,
         vm::Vm,
     },
-    soap::{MoRef, reconfigure::Reconfiguration},
-    vcenter::{state::State, tasks::Outcome},
+    soap::{MoRef, device::Drive, reconfigure::Reconfiguration},
+    vcenter::{session::Failure, state::State, tasks::Outcome},
 };
 use contract::v1::{Fault, Reason};
 use std::{pin::pin, time::Duration};
@@ -22,6 +23,8 @@ const ASKED: Duration = Duration::from_hours(1);
 pub struct Ejection {
     /// Which machine.
     pub moref: MoRef,
+    /// What is taken out. Somebody may have put another ISO in since it was decided.
+    pub which: Which,
 }
 
 /// How a call went on.
@@ -84,7 +87,7 @@ impl Ejection {
     /// The call that is still to be made, if there is an ISO in a drive.
     async fn plan(&self, job: &Job, doing: &str) -> Result<Option<Reconfiguration>, Attempt> {
         let moref = &self.moref;
-        let read = reading::read_drives(&job.vcenter, moref).await;
+        let read = self.read(job).await;
         let (change_version, emptied) =
             read.map_err(|failure| change::unread(job, &failure, doing))?;
         let may_be_changed = |state: &State| {
@@ -103,6 +106,13 @@ impl Ejection {
             ..Reconfiguration::default()
         };
         Ok((!change.emptied.is_empty()).then_some(change))
+    }
+
+    /// The drives to be emptied, and the version of the machine that they were read of.
+    async fn read(&self, job: &Job) -> Result<(String, Vec<Drive>), Failure> {
+        let (version, mut drives) = reading::read_drives(&job.vcenter, &self.moref).await?;
+        drives.retain(|drive| self.which.has(&drive.iso));
+        Ok((version, drives))
     }
 
     /// Waits for the end of the call; what vCenter asks meanwhile is part of it.
@@ -158,7 +168,7 @@ impl Ejection {
 
     /// A person may have said yes meanwhile: then the drive is empty.
     async fn after_no(&self, job: &Job, doing: &str) -> Attempt {
-        match reading::read_drives(&job.vcenter, &self.moref).await {
+        match self.read(job).await {
             Ok((_, drives)) if drives.is_empty() => Attempt::Done,
             Ok(_) => Attempt::Failed(locked(&self.moref, &job.name)),
             Err(failure) => change::unread(job, &failure, doing),
