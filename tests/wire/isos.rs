@@ -4,6 +4,7 @@
 mod crashes;
 mod forgotten;
 mod garbage;
+mod plans;
 mod sources;
 mod uploads;
 mod watches;

@@ -12,6 +12,7 @@ pub mod mounts;
 pub mod name;
 pub mod ours;
 pub mod path;
+pub mod peek;
 pub mod record;
 pub mod removal;
 pub mod retry;

@@ -5,6 +5,7 @@ mod delete;
 mod ensure;
 mod files;
 mod list;
+mod plan;
 mod upload;
 mod watch;
 

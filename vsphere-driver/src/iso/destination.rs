@@ -294,8 +294,11 @@ impl Destination {
         read.first().map(Standing::of).ok_or_else(gone)
     }
 
-    /// Refuses what the datastore cannot take now.
-    async fn refuse(&self, needed: u64) -> Result<(), Fault> {
+    /// Refuses what the datastore cannot take now: a file of so many bytes.
+    ///
+    /// # Errors
+    /// `DATASTORE_FULL` and the other faults of a datastore.
+    pub async fn refuse(&self, needed: u64) -> Result<(), Fault> {
         let standing = self.standing().await?;
         match standing.refusal(&self.described.path, needed) {
             Some(fault) => Err(fault),

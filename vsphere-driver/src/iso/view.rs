@@ -216,7 +216,7 @@ pub fn found(
 }
 
 /// Of several files: one that failed, else that which is least far.
-fn least(files: &[IsoFile]) -> IsoState {
+pub fn least(files: &[IsoFile]) -> IsoState {
     let rank = |state: &IsoState| match state {
         IsoState::Failed => 0,
         IsoState::Unknown => 1,
@@ -232,7 +232,7 @@ fn least(files: &[IsoFile]) -> IsoState {
 }
 
 /// Not having been able to look is not the same as not being there.
-fn state_of(fault: &Fault) -> IsoState {
+pub fn state_of(fault: &Fault) -> IsoState {
     match fault.reason() {
         Reason::VcenterUnreachable
         | Reason::VcenterBadReply

@@ -1,6 +1,9 @@
 //! `EnsureIso`: a file that others put there is looked for, a content at a URL is fetched.
 
-use super::{IsosService, convert};
+use super::{
+    IsosService, convert,
+    plan::{self, Sought},
+};
 use crate::{
     edge::caller::Caller,
     grpc::{convert as common, named},
@@ -8,7 +11,7 @@ use crate::{
     iso::{
         self,
         path::DatastorePath,
-        view,
+        record, view,
         wishes::{FromUrl, IsoId},
     },
     soap::MoRef,
@@ -16,7 +19,7 @@ use crate::{
 };
 use contract::v1::{
     EnsureIsoRequest, EnsureIsoResponse, Fault, InventoryObject, Iso, IsoFile, IsoOrigin, IsoState,
-    Owner, Reason, Resolution, ResolutionState, Verb, iso_source::Source,
+    Owner, Reason, Resolution, ResolutionState, iso_source::Source,
 };
 use std::{sync::Arc, time::Duration};
 
@@ -180,26 +183,30 @@ impl Asked<'_> {
         let missing = missing
             .await
             .map_err(|failure| self.vcenter.explain(&failure, "looking at privileges"))?;
-        let (size, fault) = match asked {
-            Ok(content) => (content.length, None),
-            Err(fault) => (0, Some(fault)),
+        let (content, away) = match asked {
+            Ok(content) => (Some(content), None),
+            Err(fault) => (None, Some(fault)),
         };
-        let state = fault
-            .as_ref()
-            .map_or(IsoState::Pending, |_| IsoState::Failed);
-        let described: Vec<_> = self.vcenter.read(|state| {
-            let datastores = from.datastores.iter();
-            datastores
-                .map(|moref| state.inventory.describe(moref))
-                .collect()
-        });
-        let files = described.iter().map(|datastore| IsoFile {
-            datastore: Some(datastore.clone()),
-            state: IsoState::Pending.into(),
-            origin: IsoOrigin::Url.into(),
-            verbs: vec![Verb::TransferIso.into()],
-            ..IsoFile::default()
-        });
+        let size_bytes = content.as_ref().map_or(0, |content| content.length);
+        let wanted = record::Wanted {
+            sha256: from.source.sha256(),
+            address: from.source.address(),
+            revision: &from.revision,
+            content: content.as_ref(),
+        };
+        let sought = Sought {
+            wanted,
+            size_bytes,
+            origin: IsoOrigin::Url,
+            op: &self.caller.operation_id,
+        };
+        let store = &self.service.store;
+        let files = plan::files(store, &self.vcenter, &from.datastores, sought).await;
+        let (state, fault) = plan::state(&files, away);
+        let described: Vec<_> = files
+            .iter()
+            .filter_map(|file| file.datastore.clone())
+            .collect();
         let iso = Iso {
             key: Some(self.id.key()),
             owner: Some(self.owner),
@@ -207,8 +214,8 @@ impl Asked<'_> {
             source: from.source.masked().to_owned(),
             state: state.into(),
             fault,
-            size_bytes: i64::try_from(size).unwrap_or(i64::MAX),
-            files: files.collect(),
+            size_bytes: i64::try_from(size_bytes).unwrap_or(i64::MAX),
+            files,
             ..Iso::default()
         };
         let all = names.iter().zip(described).enumerate();
@@ -259,7 +266,7 @@ fn resolved(field: String, asked: &str, object: InventoryObject) -> Resolution {
 fn told(path: &DatastorePath, datastore: InventoryObject, found: Result<iso::Found, Fault>) -> Iso {
     let (state, size_bytes, fault) = match found {
         Ok(found) => (IsoState::Ready, found.size_bytes, None),
-        Err(fault) => (state_of(&fault), 0, Some(fault)),
+        Err(fault) => (view::state_of(&fault), 0, Some(fault)),
     };
     let origin = IsoOrigin::Datastore.into();
     let file = IsoFile {
@@ -282,29 +289,9 @@ fn told(path: &DatastorePath, datastore: InventoryObject, found: Result<iso::Fou
     }
 }
 
-/// Not having been able to look is not the same as not being there.
-fn state_of(fault: &Fault) -> IsoState {
-    match fault.reason() {
-        Reason::IsoMissing | Reason::DatastoreInvalid | Reason::VcenterPermissionDenied => {
-            IsoState::Failed
-        }
-        _ => IsoState::Unknown,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_outage_is_unknown_and_a_missing_file_is_failed() {
-        for (reason, state) in [
-            (Reason::IsoMissing, IsoState::Failed),
-            (Reason::VcenterUnreachable, IsoState::Unknown),
-        ] {
-            assert_eq!(state_of(&Fault::new(reason, "x")), state);
-        }
-    }
 
     #[test]
     fn a_wait_is_over_when_all_files_are_settled_or_the_source_fails() {

@@ -1,6 +1,9 @@
 //! `UploadIso`: a content that somebody sends.
 
-use super::{IsosService, convert};
+use super::{
+    IsosService, convert,
+    plan::{self, Sought},
+};
 use crate::{
     audit::{self, Outcome},
     edge::{caller::Caller, info::MAX_CHUNK_BYTES},
@@ -8,6 +11,7 @@ use crate::{
     iso::{
         digest,
         inspect::too_large,
+        record,
         upload::{self, Upload},
         view,
         wishes::IsoId,
@@ -16,8 +20,8 @@ use crate::{
 };
 use bytes::Bytes;
 use contract::v1::{
-    Fault, Iso, IsoFile, IsoOrigin, IsoState, Owner, Reason, UploadIsoHeader, UploadIsoRequest,
-    UploadIsoResponse, Verb, upload_iso_request::Part,
+    Fault, Iso, IsoOrigin, Owner, Reason, UploadIsoHeader, UploadIsoRequest, UploadIsoResponse,
+    Verb, upload_iso_request::Part,
 };
 use futures::stream::{self, BoxStream, StreamExt as _};
 use std::{sync::Arc, time::Duration};
@@ -51,7 +55,7 @@ pub(super) async fn upload(
     let validate_only = header.validate_only;
     let asked = Asked::of(service, caller, header).await.map_err(&fail)?;
     if validate_only {
-        return Ok(asked.planned());
+        return Ok(asked.planned().await);
     }
     // It goes on when the caller is gone, for as long as it takes to clean up.
     let taken = tokio::spawn(async move { asked.take(messages).await });
@@ -121,26 +125,28 @@ impl Asked {
     }
 
     /// What would be done.
-    fn planned(self) -> UploadIsoResponse {
-        let file = |datastore| IsoFile {
-            datastore: Some(datastore),
-            state: IsoState::Pending.into(),
-            origin: IsoOrigin::Upload.into(),
-            verbs: vec![Verb::TransferIso.into()],
-            ..IsoFile::default()
+    async fn planned(self) -> UploadIsoResponse {
+        let sought = Sought {
+            wanted: record::Wanted {
+                sha256: self.upload.sha256,
+                address: None,
+                revision: "",
+                content: None,
+            },
+            size_bytes: self.upload.size_bytes,
+            origin: IsoOrigin::Upload,
+            op: &self.caller.operation_id,
         };
-        let files = self.vcenter.read(|state| {
-            let datastores = self.upload.datastores.iter();
-            datastores
-                .map(|moref| file(state.inventory.describe(moref)))
-                .collect()
-        });
+        let store = &self.service.store;
+        let files = plan::files(store, &self.vcenter, &self.upload.datastores, sought).await;
+        let (state, fault) = plan::state(&files, None);
         let iso = Iso {
             key: Some(self.id.key()),
             owner: Some(self.owner),
             origin: IsoOrigin::Upload.into(),
             source: self.upload.label.to_string(),
-            state: IsoState::Pending.into(),
+            state: state.into(),
+            fault,
             size_bytes: i64::try_from(self.upload.size_bytes).unwrap_or(i64::MAX),
             files,
             ..Iso::default()
