@@ -230,6 +230,14 @@ impl Hub {
         rivals
     }
 
+    /// A template, as it was told last.
+    pub fn template(
+        &self,
+        name: &ObjectRef<VMwareNodePoolTemplate>,
+    ) -> Option<Arc<VMwareNodePoolTemplate>> {
+        self.templates.get()?.get(name)
+    }
+
     /// All templates of node pools.
     fn members(&self) -> Vec<Rival> {
         let templates = self.templates.get().map(Store::state).unwrap_or_default();

@@ -67,7 +67,7 @@ use tokio::time::Instant;
 struct Work<'a, D> {
     ctx: &'a Context<D>,
     templates: &'a Api<VMwareNodePoolTemplate>,
-    template: &'a VMwareNodePoolTemplate,
+    template: &'a Arc<VMwareNodePoolTemplate>,
     wish: Wish,
     link: Arc<Link>,
 }
@@ -133,11 +133,11 @@ fn result(outcome: Result<&Action, &Error>) -> &'static str {
 async fn work<D: Driver>(
     ctx: &Context<D>,
     templates: &Api<VMwareNodePoolTemplate>,
-    template: &VMwareNodePoolTemplate,
+    template: &Arc<VMwareNodePoolTemplate>,
 ) -> Result<(bool, Action), Error> {
     let wish = Wish::of(template).ok_or(Error::Incomplete("name, namespace or UID"))?;
-    let user = ObjectRef::from_obj(template);
-    let link = ctx.links.link(&wish.secret, &wish.owner.uid, user);
+    let user = ObjectRef::from_obj(&**template);
+    let link = ctx.links.link(&wish.secret, &wish.owner.uid, user.clone());
     let memory = ctx.memories.of(&wish.owner.uid);
     let mut memory = memory.lock().await;
     let work = Work {
@@ -148,14 +148,17 @@ async fn work<D: Driver>(
         link,
     };
     // It is large: two plans and two statuses.
-    Box::pin(work.run(&mut memory)).await
+    let outcome = Box::pin(work.run(&mut memory)).await;
+    let cached = ctx.hub.template(&user);
+    cached.inspect(|cached| memory.caught_up(cached));
+    outcome
 }
 
 // === impl Work ===
 
 impl<D: Driver> Work<'_, D> {
     async fn run(&self, memory: &mut Memory) -> Result<(bool, Action), Error> {
-        let (_, recorded) = memory.status(self.template);
+        let recorded = memory.status(self.template);
         let sight = self.look(&recorded);
         self.count_faults(memory, &sight);
         memory.rest_on(&self.wish, &sight);
@@ -185,7 +188,7 @@ impl<D: Driver> Work<'_, D> {
         self.measure(&sight, desired, memory).await;
 
         // What was answered is part of what is seen now.
-        let (_, old) = memory.status(self.template);
+        let old = memory.status(self.template);
         let sight = self.look(&old);
         self.count_faults(memory, &sight);
         let seen = self.seen(&sight, &pool, &old, memory);

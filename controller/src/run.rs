@@ -7,7 +7,7 @@ use crate::{
     reconcile::{self, error_policy, reconcile},
     wish::Mode,
 };
-use futures::{FutureExt as _, Stream, StreamExt as _};
+use futures::{FutureExt as _, Stream, StreamExt as _, TryStreamExt as _};
 use kube::{
     Api, ResourceExt as _,
     core::DeserializeGuard,
@@ -41,9 +41,12 @@ pub async fn run<D: Driver>(
     let writer = reflector::store::Writer::<VMwareNodePoolTemplate>::default();
     let store = writer.as_reader();
     let changes = watcher(templates, watcher::Config::default()).default_backoff();
+    context.hub.templates(store.clone());
+    let remembering = context.clone();
     let changes = readable(changes, store.clone(), context.clone())
         .reflect(writer)
         .applied_objects()
+        .inspect_ok(move |cached| remembering.memories.caught_up(cached))
         // Our own statuses change none of these: they wake nobody.
         .predicate_filter(
             predicates::generation
@@ -51,7 +54,6 @@ pub async fn run<D: Driver>(
                 .combine(predicates::finalizers),
             kube::runtime::PredicateConfig::default(),
         );
-    context.hub.templates(store.clone());
     let acting = context.clone();
     let listed = store.clone();
     let overdue = async {

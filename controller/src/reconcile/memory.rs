@@ -18,7 +18,8 @@ use crate::{
 use jiff::Timestamp;
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    ops::Deref,
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -32,8 +33,8 @@ pub struct Memories(Mutex<HashMap<String, Arc<tokio::sync::Mutex<Memory>>>>);
 /// What is remembered of one template.
 #[derive(Debug, Default)]
 pub struct Memory {
-    /// The status that was written last, with its version. The cache may still hold an older one.
-    written: Option<(i64, VMwareNodePoolTemplateStatus)>,
+    /// The template with the status that was written last, until the cache has it.
+    written: Option<Arc<VMwareNodePoolTemplate>>,
     written_at: Option<Timestamp>,
     pub(super) attempts: Attempts,
     pub(super) checks: Option<Checks>,
@@ -53,6 +54,10 @@ pub struct Memory {
     counted: BTreeMap<i32, Fault>,
 }
 
+/// A status, and the version of the template that it is of.
+#[derive(Clone, Debug)]
+pub(super) struct Recorded(Arc<VMwareNodePoolTemplate>);
+
 /// What the attempts and checks rest on: if it changes, all is tried at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Basis {
@@ -68,6 +73,15 @@ impl Memories {
         self.lock().entry(uid.to_owned()).or_default().clone()
     }
 
+    /// The cache holds this template now. One that is being reconciled sees that at its end.
+    pub fn caught_up(&self, cached: &VMwareNodePoolTemplate) {
+        let uid = cached.metadata.uid.as_deref().unwrap_or_default();
+        let memory = self.lock().get(uid).cloned();
+        if let Some(Ok(mut memory)) = memory.as_ref().map(|memory| memory.try_lock()) {
+            memory.caught_up(cached);
+        }
+    }
+
     /// The template is gone.
     pub fn forget(&self, uid: &str) {
         self.lock().remove(uid);
@@ -81,16 +95,17 @@ impl Memories {
 // === impl Memory ===
 
 impl Memory {
-    /// The newest status that is known, and its version.
-    pub(super) fn status(
-        &self,
-        template: &VMwareNodePoolTemplate,
-    ) -> (i64, VMwareNodePoolTemplateStatus) {
-        let cached = version(template);
-        match &self.written {
-            Some((version, status)) if *version >= cached => (*version, status.clone()),
-            _ => (cached, template.status.clone().unwrap_or_default()),
-        }
+    /// The newest status that is known, where the cache holds this one.
+    pub(super) fn status(&self, cached: &Arc<VMwareNodePoolTemplate>) -> Recorded {
+        let is_newer = |written: &&Arc<_>| version(written) > version(cached);
+        let newest = self.written.as_ref().filter(is_newer).unwrap_or(cached);
+        Recorded(Arc::clone(newest))
+    }
+
+    /// The cache holds this one: what is no newer need not be remembered, and it is large.
+    pub(super) fn caught_up(&mut self, cached: &VMwareNodePoolTemplate) {
+        let is_newer = |written: &Arc<_>| version(written) > version(cached);
+        self.written = self.written.take().filter(is_newer);
     }
 
     /// The words of faults that are told of machines and were not before. One that is over and comes
@@ -105,9 +120,8 @@ impl Memory {
     }
 
     /// Notes a status that was written, as the API server returned it, and when that began.
-    pub(super) fn wrote(&mut self, template: &VMwareNodePoolTemplate, begun: Timestamp) {
-        let status = template.status.clone().unwrap_or_default();
-        self.written = Some((version(template), status));
+    pub(super) fn wrote(&mut self, template: VMwareNodePoolTemplate, begun: Timestamp) {
+        self.written = Some(Arc::new(template));
         self.written_at = Some(begun);
     }
 
@@ -155,6 +169,24 @@ impl Memory {
 }
 
 /// The version of an object, a number that grows.
+// === impl Recorded ===
+
+impl Recorded {
+    /// The version of the template that it is of.
+    pub(super) fn version(&self) -> i64 {
+        version(&self.0)
+    }
+}
+
+impl Deref for Recorded {
+    type Target = VMwareNodePoolTemplateStatus;
+
+    fn deref(&self) -> &Self::Target {
+        static NONE: LazyLock<VMwareNodePoolTemplateStatus> = LazyLock::new(Default::default);
+        self.0.status.as_ref().unwrap_or(&NONE)
+    }
+}
+
 fn version(template: &VMwareNodePoolTemplate) -> i64 {
     let version = template.metadata.resource_version.as_deref();
     version
@@ -184,10 +216,21 @@ mod tests {
     #[test]
     fn what_was_written_counts_until_the_cache_has_caught_up() {
         let mut memory = Memory::default();
-        memory.wrote(&with("10", 5), T0);
-        for (version, next_slot) in [("9", 5), ("10", 5), ("11", 1)] {
-            let status = memory.status(&with(version, 1)).1;
+        memory.wrote(with("10", 5), T0);
+        for (version, next_slot) in [("9", 5), ("11", 1)] {
+            let cached = with(version, 1);
+            let status = memory.status(&Arc::new(cached));
             assert_eq!(status.next_slot, Some(next_slot), "{version}");
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_kept_no_longer_than_until_the_cache_has_it() {
+        let mut memory = Memory::default();
+        memory.wrote(with("10", 5), T0);
+        for (version, is_kept) in [("9", true), ("10", false)] {
+            memory.caught_up(&with(version, 1));
+            assert_eq!(memory.written.is_some(), is_kept, "{version}");
         }
     }
 
@@ -195,7 +238,7 @@ mod tests {
     fn the_first_write_is_at_once_and_the_next_a_second_later() {
         let mut memory = Memory::default();
         assert_eq!(memory.not_before(T0), None);
-        memory.wrote(&with("1", 1), T0);
+        memory.wrote(with("1", 1), T0);
         let second = Timestamp::from_second(1).unwrap();
         assert_eq!(memory.not_before(T0), Some(second));
         assert_eq!(memory.not_before(second), None);

@@ -41,7 +41,7 @@ impl<D: Driver> Work<'_, D> {
         old: &VMwareNodePoolTemplateStatus,
         status: &VMwareNodePoolTemplateStatus,
     ) -> Result<(), Error> {
-        let (version, _) = memory.status(self.template);
+        let version = memory.status(self.template).version();
         let owner = &self.wish.owner;
         // Of a status the API server takes nothing else. Applying it costs the server half as much again.
         let template = VMwareNodePoolTemplate {
@@ -66,7 +66,7 @@ impl<D: Driver> Work<'_, D> {
             .replace_status(&owner.name, &params, &template)
             .await
             .map_err(Error::WriteStatus)?;
-        memory.wrote(&written, begun);
+        memory.wrote(written, begun);
         self.ctx
             .metrics
             .wrote((&owner.namespace, &owner.name), old, status);
