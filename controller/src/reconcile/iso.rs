@@ -30,6 +30,6 @@ fn request<D: Driver>(work: &Work<'_, D>) -> Result<Request, Lack> {
         namespace: owner.namespace.clone(),
         name: name.clone(),
     };
-    let user = ObjectRef::from_obj(work.template);
+    let user = ObjectRef::from_obj(&**work.template);
     asked_with(name, requests.of(&secret, &owner.uid, user))
 }
