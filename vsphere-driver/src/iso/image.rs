@@ -1,6 +1,8 @@
 //! A content that is wanted on datastores: how far it is on each, and what is to be done next.
 
+mod attempt;
 mod copy;
+mod proof;
 mod remote;
 
 pub use self::{
@@ -8,6 +10,7 @@ pub use self::{
     remote::Remote,
 };
 
+use self::copy::Ended;
 use super::{
     name::Label,
     source::{Content, Source},
@@ -111,7 +114,7 @@ impl Image {
         if was_asked && !remote.is_asked() {
             let revision = remote.revision();
             for (datastore, copy) in &mut self.copies {
-                let begun = copy.begin_due(remote.content.as_ref(), (now, at));
+                let begun = copy.begin_due(remote.content.as_ref(), &revision, (now, at));
                 if let Some(attempt) = begun {
                     let errand = Errand {
                         datastore: datastore.clone(),
@@ -139,9 +142,12 @@ impl Image {
         let Origin::Url(remote) = &mut self.origin else {
             return;
         };
-        let is_changed = remote.asked(said, now, at);
+        let answer = remote.asked(said, now, at);
         for copy in self.copies.values_mut() {
-            copy.source_answered(is_changed, now);
+            match &answer {
+                Some(answer) => copy.source_answered(answer, now),
+                None => copy.source_is_away(now),
+            }
         }
     }
 
@@ -152,22 +158,19 @@ impl Image {
         datastore: &MoRef,
         job: JobId,
         result: Result<Option<Stored>, Fault>,
-        (now, at): (Instant, Timestamp),
+        when: (Instant, Timestamp),
     ) {
-        let Some(copy) = self
-            .copies
-            .get_mut(datastore)
-            .filter(|copy| copy.is_of(job))
-        else {
+        let copy = self.copies.get_mut(datastore);
+        let copy = copy.filter(|copy| copy.is_of(job));
+        let (Some(copy), Origin::Url(remote)) = (copy, &mut self.origin) else {
             return;
         };
-        let asks_in = copy.ended(result, now, at);
-        let found = copy.stored().and_then(|stored| stored.found.clone());
-        if let Origin::Url(remote) = &mut self.origin {
-            if let Some(wait) = asks_in {
-                remote.ask_soon(now + wait);
-            }
-            remote.believe(found);
+        let Ended { asks_in, believed } = copy.ended(result, remote.latest().as_ref(), when);
+        if let Some(wait) = asks_in {
+            remote.ask_soon(when.0 + wait);
+        }
+        if let Some((content, revision)) = believed {
+            remote.believe(content, revision);
         }
         self.wake.notify_one();
     }

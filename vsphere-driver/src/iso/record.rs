@@ -3,7 +3,10 @@
 //! Only a file with its record is ours to remove, and only by its record a file is known again after the
 //! driver was started anew. It holds no URL and nothing that a URL could be guessed from.
 
-use super::{digest::Digest, source::Content};
+use super::{
+    digest::Digest,
+    source::{Content, Likeness},
+};
 use prost_types::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -124,9 +127,12 @@ impl Record {
 impl Fetched {
     /// Whether a source that says this still has the content; no if it says too little to be sure.
     fn is_content(&self, now: &Content, size_bytes: u64) -> bool {
-        let says_something = now.etag.is_some() || now.last_modified.is_some();
-        let same = self.etag == now.etag && self.last_modified == now.last_modified;
-        says_something && same && size_bytes == now.length
+        let before = Content {
+            length: size_bytes,
+            etag: self.etag.clone(),
+            last_modified: self.last_modified.clone(),
+        };
+        now.has_validator() && before.likeness(now) == Likeness::Same
     }
 }
 
@@ -195,10 +201,17 @@ mod tests {
             content(Some("\"1\""), 8),
         );
         let silent = content(None, 7);
+        let dated = |etag| Content {
+            last_modified: Some("Mon".into()),
+            ..content(etag, 7)
+        };
+        let (more, unsure) = (dated(Some("\"1\"")), dated(None));
         let file = record(here);
         for (sha256, address, revision, content, is_taken) in [
             (None, here, "r1", Some(&same), true),
             (None, here, "r2", Some(&same), true),
+            (None, here, "r1", Some(&more), true),
+            (None, here, "r1", Some(&unsure), false),
             (None, here, "r1", Some(&changed), false),
             (None, here, "r1", Some(&longer), false),
             (None, here, "r1", Some(&silent), false),

@@ -4,6 +4,7 @@ mod address;
 pub mod allowed;
 mod answer;
 mod body;
+mod content;
 #[cfg(test)]
 mod corpus;
 mod fetch;
@@ -17,6 +18,7 @@ pub mod rule;
 mod tests;
 
 pub use self::{
+    content::{Content, Likeness},
     fetch::{Fetcher, Opened},
     policy::{Policy, Rules},
 };
@@ -53,17 +55,6 @@ pub struct Source {
 struct Proxy {
     url: Url,
     login: Option<(String, Secret)>,
-}
-
-/// What a source says of its content.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Content {
-    /// Its size in bytes: a source that does not say it cannot be transferred.
-    pub length: u64,
-    /// `ETag`.
-    pub etag: Option<String>,
-    /// `Last-Modified`.
-    pub last_modified: Option<String>,
 }
 
 // === impl Source ===

@@ -200,7 +200,7 @@ impl Isos {
             let copy =
                 copy.or_insert_with(|| Copy::new((label, audit::whose(&owner)), caller, now));
             copy.wanted_by.insert(id.clone());
-            copy.stage = Stage::Ready(stored);
+            copy.put(stored);
         }
         self.put(id, owner, key, datastores);
     }

@@ -1,8 +1,18 @@
 //! A content on one datastore: how far it is, and when it is tried again.
 
+use super::{
+    attempt::{Attempt, Refused},
+    proof::{Answer, Proof},
+};
 use crate::{
     edge::caller::Caller,
-    iso::{digest::Digest, name::Label, retry, source::Content, wishes::IsoId},
+    iso::{
+        digest::Digest,
+        name::Label,
+        retry,
+        source::{Content, Likeness},
+        wishes::IsoId,
+    },
     machines::work::{JobId, Started},
 };
 use contract::v1::{Fault, Operation, OperationState, Reason, Verb};
@@ -33,17 +43,14 @@ pub struct Copy {
     attempt: Option<Attempt>,
     try_at: Option<Instant>,
     failures: u32,
-}
-
-/// A transfer under way.
-#[derive(Clone, Debug)]
-pub(super) struct Attempt {
-    /// Tells what is heard of it from what is heard of another.
-    pub(super) job: JobId,
-    /// What the source said of what is fetched. Absent: it could not be asked.
-    content: Option<Content>,
-    /// Cancelled when nobody wants any more what it brings.
-    pub(super) stop: CancellationToken,
+    /// What is known of what was fetched last.
+    proof: Option<Proof>,
+    /// It is whole, and has to be fetched once more to see whether the source still has it.
+    is_doubted: bool,
+    /// What was fetched and cannot be had.
+    refused: Option<Refused>,
+    /// The last transfer was given up because the source said something else.
+    was_given_up: bool,
 }
 
 /// How far a file is.
@@ -76,6 +83,15 @@ pub struct Stored {
     pub found: Option<Content>,
 }
 
+/// What follows for its source from the end of a transfer.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Ended {
+    /// It has to be asked anew after this.
+    pub(super) asks_in: Option<Duration>,
+    /// It could not be asked, and this is believed to be what it has, under this revision.
+    pub(super) believed: Option<(Content, String)>,
+}
+
 // === impl Copy ===
 
 impl Copy {
@@ -93,6 +109,10 @@ impl Copy {
             attempt: None,
             try_at: Some(now),
             failures: 0,
+            proof: None,
+            is_doubted: false,
+            refused: None,
+            was_given_up: false,
         }
     }
 
@@ -109,15 +129,16 @@ impl Copy {
         self.stored().is_some()
     }
 
+    /// Somebody put the whole file there.
+    pub fn put(&mut self, stored: Stored) {
+        self.stage = Stage::Ready(stored);
+        self.fault = None;
+    }
+
     /// The file went away from outside.
     pub fn lose(&mut self, now: Instant) {
         self.stage = Stage::Pending;
         self.try_at = Some(now);
-    }
-
-    /// When it is tried the next time.
-    pub(super) fn try_at(&self) -> Option<Instant> {
-        self.try_at.filter(|_| self.attempt.is_none())
     }
 
     /// Whether what is heard of a transfer is heard of the one under way.
@@ -126,45 +147,95 @@ impl Copy {
         attempt.is_some_and(|attempt| attempt.job == job)
     }
 
-    /// Its source answered. With another content than before, a whole file is the one of before, and so is
-    /// what is being fetched.
-    pub(super) fn source_answered(&mut self, is_changed: bool, now: Instant) {
-        let is_of_before = |attempt: &mut Attempt| is_changed || attempt.content.is_none();
-        if let Some(attempt) = self.attempt.take_if(is_of_before) {
-            attempt.stop.cancel();
-            self.stage = Stage::Pending;
+    /// When it is tried the next time.
+    pub(super) fn try_at(&self) -> Option<Instant> {
+        self.try_at.filter(|_| self.attempt.is_none())
+    }
+
+    /// Its source answered. Nothing is whole, or on its way to be, that the source has no more.
+    pub(super) fn source_answered(&mut self, answer: &Answer<'_>, now: Instant) {
+        self.give_up_what_was_before(answer);
+        if !self.is_ready() {
+            let refused = self.refused.as_ref();
+            if refused.is_none_or(|refused| refused.is_tried_with(answer, now)) {
+                self.refused = None;
+                self.try_soon(now);
+            }
+            return;
         }
-        if is_changed && self.is_ready() {
-            self.stage = Stage::Pending;
+        let proof = self.proof.as_ref();
+        match proof.map_or(Likeness::Other, |proof| proof.judge(answer)) {
+            Likeness::Same => {
+                self.is_doubted = false;
+                self.try_at = None;
+            }
+            Likeness::Unsure => {
+                self.is_doubted = true;
+                self.try_at = Some(proof.map_or(now, Proof::again).max(now));
+            }
+            Likeness::Other => {
+                self.stage = Stage::Pending;
+                self.try_at = Some(now);
+            }
         }
-        if !self.is_ready() && self.attempt.is_none() && self.try_at.is_none() {
+    }
+
+    /// Its source could not be asked: the file of before may lie there.
+    pub(super) fn source_is_away(&mut self, now: Instant) {
+        if !self.is_ready() && self.refused.is_none() {
+            self.try_soon(now);
+        }
+    }
+
+    fn try_soon(&mut self, now: Instant) {
+        if self.attempt.is_none() && self.try_at.is_none() {
             self.try_at = Some(now);
         }
     }
 
-    /// Somebody asks again: what failed is tried at once.
+    /// Gives the transfer under way up if it brings what the source had before.
+    fn give_up_what_was_before(&mut self, answer: &Answer<'_>) {
+        let proof = self.proof.as_ref();
+        let is_of_many_words = proof.is_some_and(Proof::is_of_many_words);
+        // A source that says something else each time would never be read to its end: what comes then
+        // is proved by its SHA-256.
+        let is_patient = (self.was_given_up || is_of_many_words) && !answer.is_told;
+        let is_of_before = |attempt: &mut Attempt| match &attempt.content {
+            None => !answer.is_pinned,
+            Some(content) => {
+                let is_other = answer.compare(content) == Likeness::Other;
+                is_other && !is_patient && !answer.is_pinned
+            }
+        };
+        if let Some(attempt) = self.attempt.take_if(is_of_before) {
+            attempt.stop.cancel();
+            self.was_given_up = true;
+            if !self.is_ready() {
+                self.stage = Stage::Pending;
+            }
+        }
+    }
+
+    /// Somebody asks again: what failed is tried at once, but for what was fetched to its end in vain.
     pub(super) fn nudge(&mut self, now: Instant) {
-        if self.fault.is_some() && self.attempt.is_none() {
+        if self.fault.is_some() && self.attempt.is_none() && self.refused.is_none() {
             self.fault = None;
             self.try_at = Some(now);
         }
     }
 
-    /// Begins what is due, of the content that the source says it has.
+    /// Begins what is due: the content that the source says it has, and what a caller calls it.
     pub(super) fn begin_due(
         &mut self,
         content: Option<&Content>,
+        revision: &str,
         (now, at): (Instant, Timestamp),
     ) -> Option<Attempt> {
         let is_due = self.try_at().is_some_and(|due| due <= now);
-        if !is_due || self.is_ready() {
+        if !is_due || (self.is_ready() && !self.is_doubted) {
             return None;
         }
-        let attempt = Attempt {
-            job: JobId::new(),
-            content: content.cloned(),
-            stop: self.stop.child_token(),
-        };
+        let attempt = Attempt::new(content, revision, &self.stop);
         self.attempt = Some(attempt.clone());
         self.try_at = None;
         self.fault = None;
@@ -178,9 +249,11 @@ impl Copy {
         Some(attempt)
     }
 
-    /// It came that far.
+    /// It came that far. What is there while it is fetched once more stays.
     pub fn reach(&mut self, stage: Stage, percent: i32) {
-        self.stage = stage;
+        if !self.is_ready() {
+            self.stage = stage;
+        }
         if let Some(operation) = &mut self.operation {
             operation.state = OperationState::Running.into();
             operation.percent = percent;
@@ -188,47 +261,97 @@ impl Copy {
     }
 
     /// Its transfer ended: with the whole file, with a fault, or, where the source could not be asked,
-    /// without having been able to begin. Says when the source has to be asked anew, if it has to.
-    pub fn ended(
+    /// without having been able to begin. `latest` is what the source says by now.
+    pub(super) fn ended(
         &mut self,
         result: Result<Option<Stored>, Fault>,
-        now: Instant,
-        at: Timestamp,
-    ) -> Option<Duration> {
-        self.attempt = None;
-        let mut asks_in = None;
+        latest: Option<&Answer<'_>>,
+        when: (Instant, Timestamp),
+    ) -> Ended {
+        let Some(attempt) = self.attempt.take() else {
+            return Ended::default();
+        };
+        self.was_given_up = false;
         match result {
-            Ok(Some(stored)) => {
-                self.failures = 0;
-                if stored.found.is_some() {
-                    self.operation = None;
-                } else if let Some(operation) = &mut self.operation {
-                    operation.state = OperationState::Succeeded.into();
-                    operation.percent = 100;
-                    operation.ended_at = Some(at);
-                }
-                self.stage = Stage::Ready(stored);
-            }
+            Ok(Some(stored)) => self.came(attempt, stored, latest, when),
             Ok(None) => {
-                self.stage = Stage::Pending;
-                self.operation = None;
-            }
-            Err(fault) => {
-                self.failures += 1;
-                self.stage = Stage::Pending;
-                let wait = retry::wait(&fault, self.failures);
-                // Its turn comes when the source has said what it has now.
-                let is_for_source = fault.reason() == Reason::IsoSourceChanged;
-                asks_in = wait.filter(|_| is_for_source);
-                self.try_at = wait.filter(|_| !is_for_source).map(|wait| now + wait);
-                if let Some(operation) = &mut self.operation {
-                    operation.state = OperationState::Failed.into();
-                    operation.ended_at = Some(at);
-                    operation.fault = Some(fault.clone());
+                if !self.is_ready() {
+                    self.stage = Stage::Pending;
                 }
-                self.fault = Some(fault);
+                self.operation = None;
+                Ended::default()
             }
+            Err(fault) => self.failed(attempt, fault, when),
         }
-        asks_in
+    }
+
+    fn came(
+        &mut self,
+        attempt: Attempt,
+        stored: Stored,
+        latest: Option<&Answer<'_>>,
+        (now, at): (Instant, Timestamp),
+    ) -> Ended {
+        (self.failures, self.refused, self.is_doubted) = (0, None, false);
+        if stored.found.is_some() {
+            self.operation = None;
+        } else {
+            self.end_operation(None, at);
+        }
+        let believed = stored.found.clone().filter(|_| attempt.content.is_none());
+        let said = attempt.content.or_else(|| stored.found.clone());
+        let confirmed = self
+            .proof
+            .take_if(|proof| proof.confirm(stored.sha256, said.as_ref(), now));
+        let proof = confirmed.unwrap_or_else(|| Proof::new(stored.sha256, said, now));
+        // The source may have said since that it has another.
+        let is_of_before = latest.is_some_and(|latest| proof.judge(latest) == Likeness::Other);
+        self.proof = Some(proof);
+        self.try_at = is_of_before.then_some(now);
+        self.stage = if is_of_before {
+            Stage::Pending
+        } else {
+            Stage::Ready(stored)
+        };
+        Ended {
+            asks_in: None,
+            believed: believed.map(|content| (content, attempt.revision)),
+        }
+    }
+
+    fn failed(&mut self, attempt: Attempt, fault: Fault, (now, at): (Instant, Timestamp)) -> Ended {
+        self.end_operation(Some(fault.clone()), at);
+        if self.is_ready() {
+            // What is there stays, and in doubt, until the next time.
+            if let Some(proof) = &mut self.proof {
+                proof.postpone(now);
+            }
+            return Ended::default();
+        }
+        self.failures += 1;
+        self.stage = Stage::Pending;
+        self.refused = Refused::of(attempt, &fault, self.failures, now);
+        let wait = retry::wait(&fault, self.failures).filter(|_| self.refused.is_none());
+        // Its turn comes when the source has said what it has now.
+        let is_for_source = fault.reason() == Reason::IsoSourceChanged;
+        self.try_at = wait.filter(|_| !is_for_source).map(|wait| now + wait);
+        self.fault = Some(fault);
+        Ended {
+            asks_in: wait.filter(|_| is_for_source),
+            believed: None,
+        }
+    }
+
+    fn end_operation(&mut self, fault: Option<Fault>, at: Timestamp) {
+        if let Some(operation) = &mut self.operation {
+            if fault.is_none() {
+                operation.state = OperationState::Succeeded.into();
+                operation.percent = 100;
+            } else {
+                operation.state = OperationState::Failed.into();
+            }
+            operation.ended_at = Some(at);
+            operation.fault = fault;
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The source of a content: what it said last, and when it is asked again.
 
+use super::proof::Answer;
 use crate::iso::{
     retry,
     source::{Content, Source},
@@ -73,24 +74,25 @@ impl Remote {
         Some(self.source.clone())
     }
 
-    /// It answered. Whether it has another content now than before.
+    /// It answered. What it said, if it said something of its content.
     pub(super) fn asked(
         &mut self,
         said: Result<Content, Fault>,
         now: Instant,
         at: Timestamp,
-    ) -> bool {
+    ) -> Option<Answer<'_>> {
         let asked_for = self.asking_for.take().unwrap_or_default();
         match said {
             Ok(content) => {
-                let is_changed = self.is_changed(&content, &asked_for);
+                let is_told = !self.confirmed.is_empty() && !asked_for.is_subset(&self.confirmed);
                 self.content = Some(content);
                 self.checked_at = Some(at);
                 self.confirmed = asked_for;
                 self.fault = None;
                 self.failures = 0;
                 self.ask_soon(now + retry::CHECK);
-                is_changed
+                let latest = self.latest();
+                latest.map(|latest| Answer { is_told, ..latest })
             }
             Err(fault) => {
                 self.failures += 1;
@@ -98,9 +100,18 @@ impl Remote {
                     self.ask_soon(now + wait);
                 }
                 self.fault = Some(fault);
-                false
+                None
             }
         }
+    }
+
+    /// What it said last.
+    pub(super) fn latest(&self) -> Option<Answer<'_>> {
+        Some(Answer {
+            content: self.content.as_ref()?,
+            is_told: false,
+            is_pinned: self.source.sha256().is_some(),
+        })
     }
 
     /// Somebody asks again: at once, if it failed or may have another content.
@@ -124,20 +135,11 @@ impl Remote {
         revision.is_some_and(|revision| self.confirmed.contains(revision))
     }
 
-    /// Whether a source now has another content than before. One that does not say enough to know is
-    /// believed to have, when a caller says so.
-    fn is_changed(&self, now: &Content, asked_for: &BTreeSet<String>) -> bool {
-        let is_silent = now.etag.is_none() && now.last_modified.is_none();
-        let is_told = !self.confirmed.is_empty() && !asked_for.is_subset(&self.confirmed);
-        let differs = self.content.as_ref().is_some_and(|before| before != now);
-        differs || (is_silent && is_told)
-    }
-
-    /// A file was found that is the content, though the source could not be asked.
-    pub(super) fn believe(&mut self, found: Option<Content>) {
-        if self.content.is_none() && found.is_some() {
-            self.content = found;
-            self.confirmed = self.revisions.values().max().cloned().into_iter().collect();
+    /// A file was found that is the content of this revision, though the source could not be asked.
+    pub(super) fn believe(&mut self, found: Content, revision: String) {
+        if self.content.is_none() {
+            self.content = Some(found);
+            self.confirmed = BTreeSet::from([revision]);
         }
     }
 

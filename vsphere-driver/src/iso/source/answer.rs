@@ -1,6 +1,6 @@
 //! What the answer of a source means. Its body is never part of it.
 
-use super::Content;
+use super::{Content, Likeness};
 use contract::v1::{Fault, Reason};
 use reqwest::{
     StatusCode,
@@ -15,7 +15,7 @@ use std::time::Duration;
 const MAX_RETRY_AFTER: Duration = Duration::from_mins(10);
 /// Younger than this, a content is said to be of the moment that it was asked for; the times of HTTP have no
 /// fractions of a second.
-const AS_OF_NOW: Duration = Duration::from_secs(2);
+pub(super) const AS_OF_NOW: Duration = Duration::from_secs(2);
 
 /// Where an answer sends on, if it does.
 pub(super) fn redirect(status: StatusCode, headers: &HeaderMap) -> Option<&str> {
@@ -81,13 +81,22 @@ pub(super) fn content(
 
 /// When the content changed, if the source knows: some make it anew for each answer and say so of each.
 fn last_modified(headers: &HeaderMap) -> Option<&str> {
-    let said = text(headers, &LAST_MODIFIED)?;
-    let time = |text: &str| httpdate::parse_http_date(text).ok();
-    let (Some(changed), Some(answered)) = (time(said), text(headers, &DATE).and_then(time)) else {
-        return Some(said);
+    text(headers, &LAST_MODIFIED).filter(|_| !is_too_new(headers))
+}
+
+/// Whether a content is so new that the time of its change does not tell it from the next one.
+fn is_too_new(headers: &HeaderMap) -> bool {
+    let time = |name| text(headers, name).and_then(|text| httpdate::parse_http_date(text).ok());
+    let (Some(changed), Some(answered)) = (time(&LAST_MODIFIED), time(&DATE)) else {
+        return false;
     };
     let age = answered.duration_since(changed);
-    age.is_ok_and(|age| age >= AS_OF_NOW).then_some(said)
+    age.map_or(true, |age| age < AS_OF_NOW)
+}
+
+/// Whether the source will say more of the content when it is a moment older.
+pub(super) fn says_more_soon(headers: &HeaderMap) -> bool {
+    is_too_new(headers) && !headers.contains_key(ETAG)
 }
 
 /// Asks for the content from a byte on, and only if it is still the known one.
@@ -127,7 +136,7 @@ pub(super) fn to_skip(
         )
         .with("host", host)
     };
-    if known.is_some_and(|known| known.differs(content)) {
+    if known.is_some_and(|known| known.likeness(content) == Likeness::Other) {
         return Err(changed("changed"));
     }
     let is_partial = status == StatusCode::PARTIAL_CONTENT;
@@ -160,24 +169,6 @@ fn range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
-}
-
-// === impl Content ===
-
-impl Content {
-    /// What tells this content from any other at the same URL, byte by byte. A weak `ETag` does not.
-    fn validator(&self) -> Option<&str> {
-        let strong = self.etag.as_deref().filter(|etag| !etag.starts_with("W/"));
-        strong.or(self.last_modified.as_deref())
-    }
-
-    /// Whether the source says of `other` something else than of this. What it does not say tells nothing.
-    pub fn differs(&self, other: &Self) -> bool {
-        let differ = |a: &Option<String>, b: &Option<String>| a.is_some() && b.is_some() && a != b;
-        self.length != other.length
-            || differ(&self.etag, &other.etag)
-            || differ(&self.last_modified, &other.last_modified)
-    }
 }
 
 #[cfg(test)]

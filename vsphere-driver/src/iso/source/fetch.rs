@@ -24,7 +24,7 @@ use reqwest::{
     redirect,
 };
 use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// Redirects that are followed.
 const MAX_REDIRECTS: usize = 3;
@@ -38,6 +38,8 @@ pub(super) struct Patience {
     pub(super) answer: Duration,
     /// Until more of the content comes.
     pub(super) stall: Duration,
+    /// Until a content that is new is asked for once more.
+    pub(super) settle: Duration,
 }
 
 /// Fetches from sources, under the policy of the driver. Clones share it.
@@ -81,6 +83,7 @@ impl Default for Patience {
             // An image service may have to make the image first.
             answer: Duration::from_mins(1),
             stall: Duration::from_mins(1),
+            settle: answer::AS_OF_NOW,
         }
     }
 }
@@ -107,12 +110,23 @@ impl Fetcher {
         &self.policy
     }
 
-    /// Asks what the source says of its content, without fetching it.
+    /// Asks what the source says of its content, without fetching it. Of a content that is made this moment
+    /// it is asked twice: what it says then would not be known again later.
     ///
     /// # Errors
     /// `ISO_SOURCE_REFUSED`, `_UNREACHABLE`, `_TLS_UNTRUSTED`, `_EXPIRED`, `_NOT_FOUND`; `ISO_TOO_LARGE`.
     pub async fn ask(&self, source: &Source) -> Result<Content, Fault> {
         let errand = self.errand(source)?;
+        let (content, says_more_soon) = self.ask_once(&errand).await?;
+        if !says_more_soon {
+            return Ok(content);
+        }
+        sleep(self.patience.settle).await;
+        self.ask_once(&errand).await.map(|(content, _)| content)
+    }
+
+    /// What the source says, and whether it will soon say more.
+    async fn ask_once(&self, errand: &Errand<'_>) -> Result<(Content, bool), Fault> {
         let (response, asked) = errand.send(&Method::HEAD, &HeaderMap::new()).await?;
         let (status, headers) = (response.status(), response.headers());
         let refused = answer::refusal(status, headers, &asked.host);
@@ -124,10 +138,12 @@ impl Fetcher {
             // Some say so of every content when they are asked by HEAD.
             && content.length > 0
         {
-            return self.within_bounds(content);
+            let says_more_soon = answer::says_more_soon(headers);
+            return self.within_bounds(content).map(|it| (it, says_more_soon));
         }
         let (response, asked) = errand.send(&Method::GET, &answer::one_byte()).await?;
-        self.content(&response, &asked)
+        let content = self.content(&response, &asked)?;
+        Ok((content, answer::says_more_soon(response.headers())))
     }
 
     /// Begins to fetch the content from byte `from` on. With `known` only if it is still that one.

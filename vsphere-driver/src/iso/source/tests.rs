@@ -81,6 +81,7 @@ fn over(names: Arc<Names>, allowed: &[&str]) -> Fetcher {
         connect: LONG,
         answer: LONG,
         stall: LONG,
+        settle: Duration::ZERO,
     };
     Fetcher::over(names, policy(allowed), patience)
 }

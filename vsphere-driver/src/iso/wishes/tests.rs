@@ -1,5 +1,7 @@
 //! Tests of who wants what.
 
+mod changes;
+
 use super::{
     fixtures::{at_url, caller, content, datastore, id, stored},
     *,
@@ -74,6 +76,19 @@ impl World {
     fn fetch(&mut self, url: &str, version: &str) {
         assert_eq!(self.begin(url).0, 1);
         self.answer(url, Ok(content(version)));
+        for which in self.begin(url).1 {
+            self.end(url, &which, Ok(Some(stored(version))));
+        }
+    }
+
+    fn later(&mut self, minutes: u64) {
+        self.now += std::time::Duration::from_mins(minutes);
+    }
+
+    /// Has it, under what its source says of it.
+    fn fetch_as(&mut self, url: &str, said: Content, version: &str) {
+        assert_eq!(self.begin(url).0, 1);
+        self.answer(url, Ok(said));
         for which in self.begin(url).1 {
             self.end(url, &which, Ok(Some(stored(version))));
         }
@@ -178,24 +193,6 @@ fn a_source_that_goes_away_takes_nothing_from_a_file_that_is_there() {
     let iso = world.iso("a");
     assert_eq!((iso.state(), iso.fault), (IsoState::Ready, None));
     assert_eq!(iso.source_revision, "r1");
-}
-
-#[test]
-fn a_content_that_changed_behind_its_url_is_a_new_file() {
-    let mut world = World::new();
-    world.want("a", URL, "", &[1]);
-    world.fetch(URL, "a");
-    world.now += std::time::Duration::from_mins(5);
-    assert_eq!(world.begin(URL), (1, vec![]));
-    world.answer(URL, Ok(content("b")));
-    let iso = world.iso("a");
-    assert_eq!((iso.state(), &*iso.files[0].path), (IsoState::Pending, ""));
-    let (_, carried) = world.begin(URL);
-    world.end(URL, &carried[0], Ok(Some(stored("b"))));
-    assert_eq!(world.iso("a").files[0].path, stored("b").path);
-    let isos = &world.state.isos;
-    assert!(isos.wanted_by(&datastore(1), "a.iso").is_empty());
-    assert_eq!(isos.wanted_by(&datastore(1), "b.iso").len(), 1);
 }
 
 #[test]
@@ -332,83 +329,6 @@ fn a_file_that_is_found_while_the_source_is_away_is_ready_and_is_compared_later(
     assert_eq!(world.begin(URL), (1, vec![]));
     world.answer(URL, Ok(content("b")));
     assert_eq!(world.state_of("a"), IsoState::Pending);
-    assert_eq!(world.begin(URL).1.len(), 1);
-}
-
-#[test]
-fn what_the_source_had_before_is_never_taken_for_what_it_has_now() {
-    let silent = || Content {
-        etag: None,
-        ..content("")
-    };
-    for (why, before, now, revision, is_given_up) in [
-        ("the same", content("a"), content("a"), "r2", false),
-        ("another", content("a"), content("b"), "r1", true),
-        ("another, and told", content("a"), content("b"), "r2", true),
-        ("silent", silent(), silent(), "r1", false),
-        ("silent, and told", silent(), silent(), "r2", true),
-    ] {
-        let mut world = World::new();
-        world.want("a", URL, "r1", &[1]);
-        world.begin(URL);
-        world.answer(URL, Ok(before));
-        let (_, first) = world.begin(URL);
-        let stop = world.stop.clone();
-        world.want("a", URL, revision, &[1]);
-        world.now += std::time::Duration::from_mins(5);
-        assert_eq!(world.begin(URL), (1, vec![]), "{why}");
-        world.answer(URL, Ok(now));
-        assert_eq!(stop.is_cancelled(), is_given_up, "{why}");
-        let (_, second) = world.begin(URL);
-        assert_eq!(second.len(), usize::from(is_given_up), "{why}");
-        // It may have come to its end before it was told to stop.
-        world.end(URL, &first[0], Ok(Some(stored("old"))));
-        if is_given_up {
-            assert_ne!(world.state_of("a"), IsoState::Ready, "{why}");
-            world.end(URL, &second[0], Ok(Some(stored("new"))));
-        }
-        let iso = world.iso("a");
-        let path = if is_given_up { "new" } else { "old" };
-        assert_eq!(iso.state(), IsoState::Ready, "{why}");
-        assert_eq!(iso.files[0].path, stored(path).path, "{why}");
-        assert_eq!(iso.source_revision, revision, "{why}");
-    }
-}
-
-#[test]
-fn what_was_found_while_the_source_was_away_is_not_believed_once_it_has_answered() {
-    let mut world = World::new();
-    world.want("a", URL, "r1", &[1]);
-    world.begin(URL);
-    world.answer(URL, Err(Fault::new(Reason::IsoSourceUnreachable, "away")));
-    let (_, looking) = world.begin(URL);
-    world.now += std::time::Duration::from_secs(1);
-    assert_eq!(world.begin(URL), (1, vec![]));
-    world.answer(URL, Ok(content("b")));
-    let found = Stored {
-        found: Some(content("a")),
-        ..stored("a")
-    };
-    world.end(URL, &looking[0], Ok(Some(found)));
-    assert_eq!(world.state_of("a"), IsoState::Pending);
-    assert_eq!(world.begin(URL).1.len(), 1);
-}
-
-#[test]
-fn what_changed_while_it_was_fetched_is_asked_for_before_it_is_fetched_again() {
-    let mut world = World::new();
-    world.want("a", URL, "", &[1]);
-    world.begin(URL);
-    world.answer(URL, Ok(content("a")));
-    let (_, carried) = world.begin(URL);
-    world.end(
-        URL,
-        &carried[0],
-        Err(Fault::new(Reason::IsoSourceChanged, "changed")),
-    );
-    world.now += std::time::Duration::from_secs(2);
-    assert_eq!(world.begin(URL), (1, vec![]));
-    world.answer(URL, Ok(content("b")));
     assert_eq!(world.begin(URL).1.len(), 1);
 }
 

@@ -81,6 +81,30 @@ async fn a_source_whose_head_knows_no_size_is_asked_for_one_byte() {
 }
 
 #[tokio::test]
+async fn a_content_that_is_made_this_moment_is_asked_for_until_it_can_be_known_again() {
+    const NOON: &str = "Last-Modified: Fri, 20 Nov 2026 12:00:00 GMT";
+    const SOON: &str = "Date: Fri, 20 Nov 2026 12:00:01 GMT";
+    const LATER: &str = "Date: Fri, 20 Nov 2026 12:00:03 GMT";
+    let known = "Fri, 20 Nov 2026 12:00:00 GMT";
+    for (headers, requests, last_modified) in [
+        ([&[NOON, SOON][..], &[NOON, LATER]], 2, Some(known)),
+        ([&[NOON, SOON], &[NOON, SOON]], 2, None),
+        ([&[NOON, SOON, ETAG], &[]], 1, None),
+        ([&[NOON, LATER], &[]], 1, Some(known)),
+    ] {
+        let fetcher = fetcher();
+        let answers = headers.map(|headers| {
+            let headers = [headers, &["Content-Length: 10"]].concat();
+            Answer::http("200 OK", &headers, "")
+        });
+        let (server, source) = one(&fetcher, answers.into()).await;
+        let content = fetcher.ask(&source).await.expect("a content");
+        assert_eq!(content.last_modified.as_deref(), last_modified);
+        assert_eq!(server.requests().len(), requests);
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_has_its_reason_and_nothing_of_the_body() {
     for (status, reason) in [
         ("401 Unauthorized", Reason::IsoSourceExpired),
@@ -174,6 +198,7 @@ async fn a_source_that_falls_silent_is_given_up_after_a_while() {
         connect: LONG,
         answer: LONG,
         stall: Duration::from_millis(50),
+        settle: Duration::ZERO,
     };
     let names = Names::of(&[(HOST, &["127.0.0.1"])]);
     let fetcher = Fetcher::over(names, policy(&["127.0.0.0/8"]), patience);
@@ -194,6 +219,7 @@ async fn a_source_that_never_answers_is_given_up() {
         connect: LONG,
         answer: Duration::from_millis(50),
         stall: LONG,
+        settle: Duration::ZERO,
     };
     let names = Names::of(&[(HOST, &["127.0.0.1"])]);
     let fetcher = Fetcher::over(names, policy(&["127.0.0.0/8"]), patience);
