@@ -18,9 +18,12 @@ use super::{
 use crate::{edge::caller::Caller, machines::work::JobId, soap::MoRef};
 use contract::v1::Fault;
 use prost_types::Timestamp;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
+
+/// Progress is told no more often than this, however many datastores it is on its way to.
+const PROGRESS: Duration = Duration::from_secs(1);
 
 /// A content that is wanted, whole, on datastores.
 #[derive(Debug)]
@@ -35,6 +38,8 @@ pub struct Image {
     pub wake: Arc<Notify>,
     /// Nobody wants it any more.
     pub stop: CancellationToken,
+    /// When progress was told last, of whichever copy.
+    told: Option<Instant>,
 }
 
 /// Where a content comes from.
@@ -98,6 +103,7 @@ impl Image {
             copies: BTreeMap::new(),
             wake: Arc::default(),
             stop: CancellationToken::new(),
+            told: None,
         }
     }
 
@@ -151,6 +157,29 @@ impl Image {
         }
     }
 
+    /// The transfer to a datastore came that far. Whether that is to be told.
+    pub fn reached(
+        &mut self,
+        (datastore, job): (&MoRef, JobId),
+        (stage, percent): (Stage, i32),
+        now: Instant,
+    ) -> bool {
+        let copy = self.copies.get_mut(datastore);
+        let Some(copy) = copy.filter(|copy| copy.is_of(job)) else {
+            return false;
+        };
+        let is_progress = matches!(stage, Stage::Transferring(bytes) if bytes > 0);
+        copy.reach(stage, percent);
+        if !is_progress {
+            return true;
+        }
+        let is_due = self.told.is_none_or(|told| now >= told + PROGRESS);
+        if is_due {
+            self.told = Some(now);
+        }
+        is_due
+    }
+
     /// The transfer to a datastore ended. One that was given up is not heard any more: it may have brought
     /// what the source had before.
     pub fn carried(
@@ -175,13 +204,38 @@ impl Image {
         self.wake.notify_one();
     }
 
+    /// Files of a datastore are there or not. Whether that is news.
+    pub fn see(
+        &mut self,
+        datastore: &MoRef,
+        is_there: impl Fn(&str) -> bool,
+        now: Instant,
+    ) -> bool {
+        let Some(copy) = self.copies.get_mut(datastore) else {
+            return false;
+        };
+        let Some(is_there) = copy.stored().map(|stored| is_there(&stored.file)) else {
+            return false;
+        };
+        match &self.origin {
+            Origin::Upload(_) => copy.see(is_there),
+            Origin::Url(_) if is_there => false,
+            Origin::Url(_) => {
+                copy.lose(now);
+                self.wake.notify_one();
+                true
+            }
+        }
+    }
+
     /// Somebody asks again for what failed, or for a content that changed.
     pub fn nudge(&mut self, now: Instant) {
-        if let Origin::Url(remote) = &mut self.origin {
-            remote.nudge(now);
-        }
+        let Origin::Url(remote) = &mut self.origin else {
+            return;
+        };
+        let is_told = remote.nudge(now);
         for copy in self.copies.values_mut() {
-            copy.nudge(now);
+            copy.nudge(is_told, now);
         }
         self.wake.notify_one();
     }

@@ -88,8 +88,9 @@ impl Kept {
         let place = (&errand.datastore, errand.job);
         let length = errand.content.as_ref().map_or(0, |content| content.length);
         let reached = |stage: Stage| {
-            let percent = percent(&stage, length);
-            vcenter.write(|state| state.isos.reached(image, place, stage, percent));
+            let how_far = (stage.clone(), percent(&stage, length));
+            let now = Instant::now();
+            vcenter.write(|state| state.isos.reached(image, place, how_far, now));
         };
         let begun = Instant::now();
         let result = transfer::carry(store, vcenter, &errand, &reached).await;

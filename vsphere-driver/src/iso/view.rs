@@ -231,14 +231,25 @@ pub fn least(files: &[IsoFile]) -> IsoState {
     states.min_by_key(rank).unwrap_or(IsoState::Pending)
 }
 
-/// Not having been able to look is not the same as not being there.
+/// Whether an ISO with this fault is known not to be there: not having been able to look is not the same.
 pub fn state_of(fault: &Fault) -> IsoState {
     match fault.reason() {
-        Reason::VcenterUnreachable
-        | Reason::VcenterBadReply
+        // Nobody was asked, or nobody answered in a way that tells.
+        Reason::Overloaded
+        | Reason::DriverStopping
+        | Reason::Internal
         | Reason::VcenterUnknown
+        | Reason::VcenterUnreachable
+        | Reason::VcenterTlsUntrusted
+        | Reason::VcenterBadCredentials
+        | Reason::VcenterLoginSuspended
+        | Reason::VcenterSessionLimit
+        | Reason::VcenterBadReply
         | Reason::InventoryNotSynced
-        | Reason::OutcomeUnknown => IsoState::Unknown,
+        | Reason::VsphereFault
+        | Reason::OutcomeUnknown
+        // Nobody can look into it.
+        | Reason::DatastoreUnavailable => IsoState::Unknown,
         _ => IsoState::Failed,
     }
 }
@@ -253,4 +264,26 @@ fn count(number: usize) -> i32 {
 
 fn signed(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_looked_at_is_unknown_and_what_is_not_there_has_failed() {
+        for (reason, state) in [
+            (Reason::IsoMissing, IsoState::Failed),
+            (Reason::IsoDigestMismatch, IsoState::Failed),
+            (Reason::DatastoreFull, IsoState::Failed),
+            (Reason::DatastoreInvalid, IsoState::Failed),
+            (Reason::VcenterPermissionDenied, IsoState::Failed),
+            (Reason::DatastoreUnavailable, IsoState::Unknown),
+            (Reason::VcenterUnreachable, IsoState::Unknown),
+            (Reason::VsphereFault, IsoState::Unknown),
+            (Reason::OutcomeUnknown, IsoState::Unknown),
+        ] {
+            assert_eq!(state_of(&Fault::new(reason, "x")), state, "{reason:?}");
+        }
+    }
 }

@@ -304,16 +304,12 @@ impl Isos {
     pub fn reached(
         &mut self,
         key: &Digest,
-        (datastore, job): (&MoRef, JobId),
-        stage: Stage,
-        percent: i32,
+        which: (&MoRef, JobId),
+        how_far: (Stage, i32),
+        now: Instant,
     ) {
-        let copy = self
-            .images
-            .get_mut(key)
-            .and_then(|image| image.copies.get_mut(datastore));
-        if let Some(copy) = copy.filter(|copy| copy.is_of(job)) {
-            copy.reach(stage, percent);
+        let image = self.images.get_mut(key);
+        if image.is_some_and(|image| image.reached(which, how_far, now)) {
             self.touch_image(key);
         }
     }
@@ -329,28 +325,20 @@ impl Isos {
     ) {
         if let Some(image) = self.images.get_mut(key) {
             image.carried(datastore, job, result, when);
-            let folder = self.folders.get(datastore);
-            let copy = image.copies.get_mut(datastore);
-            if let (Some(folder), Some(copy)) = (folder, copy)
-                && let Some(stored) = copy.stored()
-                && !folder.files.contains_key(&stored.file)
-            {
-                copy.lose(when.0);
+            if let Some(folder) = self.folders.get(datastore) {
+                let is_there = |file: &str| folder.files.contains_key(file);
+                image.see(datastore, is_there, when.0);
             }
             self.touch_image(key);
         }
     }
 
-    /// Files of a folder are not there any more: who wants them gets them anew.
+    /// Files of a folder are there or not: who wants one that is not there any more gets it anew, or, where
+    /// it was uploaded, is told.
     pub fn lost(&mut self, datastore: &MoRef, is_there: impl Fn(&str) -> bool, now: Instant) {
         let mut touched = Vec::new();
         for (key, image) in &mut self.images {
-            let Some(copy) = image.copies.get_mut(datastore) else {
-                continue;
-            };
-            if copy.stored().is_some_and(|stored| !is_there(&stored.file)) {
-                copy.lose(now);
-                image.wake.notify_one();
+            if image.see(datastore, &is_there, now) {
                 touched.push(*key);
             }
         }

@@ -29,6 +29,8 @@ pub(super) struct Attempt {
 #[derive(Debug)]
 pub(super) struct Refused {
     content: Content,
+    /// Why it cannot be had.
+    pub(super) fault: Fault,
     /// Only another content mends it.
     is_of_content: bool,
     /// A source that says something else of it is not believed before this.
@@ -57,6 +59,7 @@ impl Refused {
         let cause = retry::vain(fault)?;
         Some(Self {
             content: attempt.content?,
+            fault: fault.clone(),
             is_of_content: cause == retry::Vain::Content,
             until: now + retry::slower(failures.saturating_sub(1)),
         })

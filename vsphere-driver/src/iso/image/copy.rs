@@ -92,6 +92,12 @@ pub(super) struct Ended {
     pub(super) believed: Option<(Content, String)>,
 }
 
+fn missing(stored: &Stored) -> Fault {
+    let path = &stored.path;
+    let what = format!("`{path}` was uploaded and is not there any more");
+    Fault::new(Reason::IsoMissing, what).with("path", path)
+}
+
 // === impl Copy ===
 
 impl Copy {
@@ -135,10 +141,20 @@ impl Copy {
         self.fault = None;
     }
 
-    /// The file went away from outside.
-    pub fn lose(&mut self, now: Instant) {
+    /// The file went away from outside, and is to be brought anew.
+    pub(super) fn lose(&mut self, now: Instant) {
         self.stage = Stage::Pending;
         self.try_at = Some(now);
+    }
+
+    /// The file, which nobody but its uploader can bring anew, is there or not. Whether that is news.
+    pub(super) fn see(&mut self, is_there: bool) -> bool {
+        let is_missed = self.fault.is_some();
+        if is_missed != is_there {
+            return false;
+        }
+        self.fault = self.stored().filter(|_| !is_there).map(missing);
+        true
     }
 
     /// Whether what is heard of a transfer is heard of the one under way.
@@ -156,10 +172,11 @@ impl Copy {
     pub(super) fn source_answered(&mut self, answer: &Answer<'_>, now: Instant) {
         self.give_up_what_was_before(answer);
         if !self.is_ready() {
-            let refused = self.refused.as_ref();
-            if refused.is_none_or(|refused| refused.is_tried_with(answer, now)) {
-                self.refused = None;
-                self.try_soon(now);
+            self.refused
+                .take_if(|refused| refused.is_tried_with(answer, now));
+            match &self.refused {
+                Some(refused) => self.fault = Some(refused.fault.clone()),
+                None => self.try_soon(now),
             }
             return;
         }
@@ -201,7 +218,8 @@ impl Copy {
         // is proved by its SHA-256.
         let is_patient = (self.was_given_up || is_of_many_words) && !answer.is_told;
         let is_of_before = |attempt: &mut Attempt| match &attempt.content {
-            None => !answer.is_pinned,
+            // It only looked for what may lie there.
+            None => true,
             Some(content) => {
                 let is_other = answer.compare(content) == Likeness::Other;
                 is_other && !is_patient && !answer.is_pinned
@@ -216,10 +234,15 @@ impl Copy {
         }
     }
 
-    /// Somebody asks again: what failed is tried at once, but for what was fetched to its end in vain.
-    pub(super) fn nudge(&mut self, now: Instant) {
-        if self.fault.is_some() && self.attempt.is_none() && self.refused.is_none() {
-            self.fault = None;
+    /// Somebody asks again: what failed is tried at once. What was fetched to its end in vain waits until
+    /// its source has answered whether it has another content, if a caller says so.
+    pub(super) fn nudge(&mut self, is_told: bool, now: Instant) {
+        let is_refused = self.refused.is_some();
+        if self.fault.is_none() || self.attempt.is_some() || (is_refused && !is_told) {
+            return;
+        }
+        self.fault = None;
+        if !is_refused {
             self.try_at = Some(now);
         }
     }

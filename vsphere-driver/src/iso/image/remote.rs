@@ -114,13 +114,14 @@ impl Remote {
         })
     }
 
-    /// Somebody asks again: at once, if it failed or may have another content.
-    pub(super) fn nudge(&mut self, now: Instant) {
+    /// Somebody asks again: at once, if it failed or may have another content. Whether it may.
+    pub(super) fn nudge(&mut self, now: Instant) -> bool {
         let mut revisions = self.revisions.values();
-        let all_confirmed = revisions.all(|revision| self.confirmed.contains(revision));
-        if self.fault.take().is_some() || !all_confirmed {
+        let is_told = revisions.any(|revision| !self.confirmed.contains(revision));
+        if self.fault.take().is_some() || is_told {
             self.ask_soon(now);
         }
+        is_told
     }
 
     /// What is written into records: of several, the one that sorts last.

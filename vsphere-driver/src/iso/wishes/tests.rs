@@ -133,10 +133,8 @@ fn an_iso_is_as_far_as_its_last_file_and_failed_when_one_is() {
     let key = Digest::of(URL.as_bytes());
     for which in &carried {
         let copy = (&which.0, which.1);
-        world
-            .state
-            .isos
-            .reached(&key, copy, Stage::Transferring(30), 30);
+        let how_far = (Stage::Transferring(30), 30);
+        world.state.isos.reached(&key, copy, how_far, world.now);
     }
     world.end(URL, &carried[0], Ok(Some(stored("a"))));
     assert_eq!(world.state_of("a"), IsoState::Transferring);
@@ -345,6 +343,77 @@ fn an_upload_is_whole_at_once_and_is_never_fetched() {
     let iso = world.iso("a");
     assert_eq!((iso.state(), &*iso.source), (IsoState::Ready, "agent"));
     assert_eq!(iso.sha256, stored("a").sha256.to_string());
+}
+
+#[test]
+fn an_upload_that_went_away_is_missing_until_it_is_there_again() {
+    let mut world = World::new();
+    let label = Label::parse("agent").expect("good");
+    let upload = |world: &mut World| {
+        let (owner, now) = ((&id("a"), Owner::default()), world.now);
+        let files = vec![(datastore(1), stored("a"))];
+        let isos = &mut world.state.isos;
+        isos.want_upload(owner, (&label, &caller()), files, now);
+    };
+    upload(&mut world);
+    for again in [true, false] {
+        let now = world.now;
+        world.state.isos.lost(&datastore(1), |_| false, now);
+        let iso = world.iso("a");
+        let reason = iso.fault.as_ref().map(Fault::reason);
+        assert_eq!(
+            (iso.state(), reason),
+            (IsoState::Failed, Some(Reason::IsoMissing))
+        );
+        if again {
+            upload(&mut world);
+        } else {
+            world.state.isos.lost(&datastore(1), |_| true, now);
+        }
+        assert_eq!(world.state_of("a"), IsoState::Ready);
+    }
+    let (last, now) = (world.state.isos.changes.last(), world.now);
+    world.state.isos.lost(&datastore(1), |_| true, now);
+    assert_eq!(world.state.isos.changes.last(), last, "nothing new");
+}
+
+#[test]
+fn progress_is_told_once_a_second_however_many_datastores_there_are() {
+    let mut world = World::new();
+    let all: Vec<_> = (1..=8).collect();
+    world.want("a", URL, "", &all);
+    world.begin(URL);
+    world.answer(URL, Ok(content("a")));
+    let carried = world.begin(URL).1;
+    let key = Digest::of(URL.as_bytes());
+    let before = world.state.isos.changes.last();
+    for percent in 1..=10_u8 {
+        world.now += std::time::Duration::from_millis(500);
+        for (datastore, job) in &carried {
+            let how_far = (Stage::Transferring(percent.into()), percent.into());
+            let isos = &mut world.state.isos;
+            isos.reached(&key, (datastore, *job), how_far, world.now);
+        }
+    }
+    assert_eq!(world.state.isos.changes.last() - before, 5);
+    // What is shown is as new as it can be.
+    let bytes = world
+        .iso("a")
+        .files
+        .iter()
+        .map(|file| file.transferred_bytes)
+        .sum::<i64>();
+    assert_eq!(bytes, 80);
+    // A step is told at once.
+    let (datastore, job) = &carried[0];
+    let isos = &mut world.state.isos;
+    isos.reached(
+        &key,
+        (datastore, *job),
+        (Stage::Verifying(100), 100),
+        world.now,
+    );
+    assert_eq!(world.state.isos.changes.last() - before, 6);
 }
 
 #[test]

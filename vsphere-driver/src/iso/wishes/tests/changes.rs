@@ -170,8 +170,8 @@ fn a_content_that_is_fetched_again_in_doubt_stays_until_another_one_is_whole() {
         let carried = world.begin(URL).1;
         let key = Digest::of(URL.as_bytes());
         let copy = (&carried[0].0, carried[0].1);
-        let stage = Stage::Transferring(30);
-        world.state.isos.reached(&key, copy, stage, 30);
+        let how_far = (Stage::Transferring(30), 30);
+        world.state.isos.reached(&key, copy, how_far, world.now);
         assert_eq!(world.state_of("a"), IsoState::Ready, "{why}");
         world.end(URL, &carried[0], result);
         let iso = world.iso("a");
@@ -274,6 +274,7 @@ fn a_caller_who_knows_of_another_content_has_it_fetched_at_once() {
     let invalid = Fault::new(Reason::IsoInvalid, "x");
     world.end(URL, &carried[0], Err(invalid));
     world.want("a", URL, "r2", &[1]);
+    assert_eq!(world.state_of("a"), IsoState::Pending);
     assert_eq!(world.begin(URL), (1, vec![]));
     world.answer(URL, Ok(silent()));
     assert_eq!(world.begin(URL).1.len(), 1);
@@ -299,4 +300,21 @@ fn a_name_that_is_taken_is_tried_again_ever_more_seldom() {
         fetched += carried.len();
     }
     assert!((6..12).contains(&fetched), "{fetched} transfers in a day");
+}
+
+#[test]
+fn a_source_that_has_the_same_all_the_same_is_told_to_fail_as_before() {
+    let mut world = World::new();
+    world.want("a", URL, "r1", &[1]);
+    world.begin(URL);
+    world.answer(URL, Ok(content("a")));
+    let carried = world.begin(URL).1;
+    let invalid = Fault::new(Reason::IsoInvalid, "x");
+    world.end(URL, &carried[0], Err(invalid.clone()));
+    world.want("a", URL, "r2", &[1]);
+    assert_eq!(world.begin(URL), (1, vec![]));
+    world.answer(URL, Ok(content("a")));
+    assert_eq!(world.begin(URL), (0, vec![]));
+    let iso = world.iso("a");
+    assert_eq!((iso.state(), iso.fault), (IsoState::Failed, Some(invalid)));
 }
