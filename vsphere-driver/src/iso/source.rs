@@ -11,6 +11,7 @@ mod fetch;
 mod headers;
 mod mask;
 pub mod network;
+pub(super) mod pace;
 pub mod policy;
 mod resolve;
 pub mod rule;

@@ -1,13 +1,16 @@
 //! The body of an answer as a stream, which ends in order or with the reason why it did not.
 
-use super::fetch::Asked;
+use super::{
+    fetch::Asked,
+    pace::{LEAST, Pace},
+};
 use crate::iso::inspect::too_large;
 use bytes::Bytes;
 use contract::v1::{Fault, Reason};
 use futures::stream::{self, BoxStream, StreamExt as _};
 use reqwest::Response;
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// What is known of a body before it comes.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +23,7 @@ pub(super) struct Expected {
     pub(super) length: u64,
     /// How large a content may be.
     pub(super) max_bytes: u64,
-    /// How long nothing may come.
+    /// How long nothing, or next to nothing, may come.
     pub(super) stall: Duration,
 }
 
@@ -29,6 +32,7 @@ struct Body {
     asked: Asked,
     skip: u64,
     position: u64,
+    pace: Pace,
     expected: Expected,
 }
 
@@ -43,6 +47,7 @@ pub(super) fn chunks(
         asked,
         skip: expected.skip,
         position: expected.from,
+        pace: Pace::new(expected.stall),
         expected,
     };
     stream::unfold(Some(body), async |body| {
@@ -61,15 +66,20 @@ pub(super) fn chunks(
 impl Body {
     async fn next(&mut self) -> Result<Option<Bytes>, Fault> {
         loop {
-            // Only while somebody waits for bytes: a datastore that is slow to take them stalls nothing.
+            let began = Instant::now();
             let read = timeout(self.expected.stall, self.response.chunk()).await;
             let Some(chunk) = read
-                .map_err(|_| self.stalled())?
+                .map_err(|_| self.stalled("nothing"))?
                 .map_err(|error| self.asked.failed(error))?
             else {
                 return self.end();
             };
+            let holds = self.pace.holds(chunk.len() as u64, began.elapsed());
             let chunk = self.behind_skipped(chunk);
+            let is_whole = self.position + chunk.len() as u64 >= self.expected.length;
+            if !holds && !is_whole {
+                return Err(self.stalled(&format!("less than {} KiB", LEAST >> 10)));
+            }
             if !chunk.is_empty() {
                 return self.within_bounds(chunk).map(Some);
             }
@@ -111,12 +121,60 @@ impl Body {
             .with("transferred_bytes", came))
     }
 
-    fn stalled(&self) -> Fault {
+    fn stalled(&self, sent: &str) -> Fault {
         let (host, seconds) = (&self.asked.host, self.expected.stall.as_secs());
-        let what = format!("`{host}` has sent nothing for {seconds} s");
+        let what = format!("`{host}` has sent {sent} for {seconds} s");
         let fault = Fault::new(Reason::IsoSourceStalled, what);
         fault
             .with("host", host)
             .with("transferred_bytes", self.position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::sleep;
+
+    const STALL: Duration = Duration::from_mins(1);
+    const SLOW: &[u8] = &[0; 200 << 10];
+
+    /// What comes of a body of which a part like this comes each 50 s.
+    async fn read(part: &'static [u8], length: u64) -> (u64, Option<Reason>) {
+        let parts = stream::repeat(part).then(|part| async move {
+            sleep(Duration::from_secs(50)).await;
+            Ok::<_, std::io::Error>(part)
+        });
+        let body = reqwest::Body::wrap_stream(parts);
+        let expected = Expected {
+            skip: 0,
+            from: 0,
+            length,
+            max_bytes: length,
+            stall: STALL,
+        };
+        let asked = Asked::fixture("images.example");
+        let mut chunks = chunks(http::Response::new(body).into(), asked, expected);
+        let mut came = 0;
+        while let Some(chunk) = chunks.next().await {
+            match chunk {
+                Ok(chunk) => came += chunk.len() as u64,
+                Err(fault) => return (came, Some(fault.reason())),
+            }
+            if came == length {
+                break;
+            }
+        }
+        (came, None)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_source_that_drips_has_stalled_and_one_that_is_slow_has_not() {
+        let drip = read(b"x", 1 << 30).await;
+        assert_eq!(drip, (1, Some(Reason::IsoSourceStalled)));
+        let length = 100 * SLOW.len() as u64;
+        assert_eq!(read(SLOW, length).await, (length, None));
+        // The last bytes are the last, however late they come.
+        assert_eq!(read(b"x", 2).await, (2, None));
     }
 }

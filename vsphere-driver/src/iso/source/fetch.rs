@@ -328,6 +328,16 @@ fn is_same_host(first: &Url, second: &Url) -> bool {
 // === impl Asked ===
 
 impl Asked {
+    /// Somebody who was asked.
+    #[cfg(test)]
+    pub(super) fn fixture(host: &str) -> Self {
+        Self {
+            host: host.to_owned(),
+            server: Server::new(host.to_owned(), 443),
+            seen: Arc::default(),
+        }
+    }
+
     fn of(url: &Url, seen: &Arc<LastSeen>) -> Self {
         let host = Host::of(url).map_or_else(String::new, |host| host.to_string());
         let port = url.port_or_known_default().unwrap_or_default();

@@ -4,14 +4,15 @@ use crate::iso::{
     digest::Digest,
     inspect::Inspector,
     retry,
-    source::{Content, Fetcher, Source},
+    source::{Content, Fetcher, Source, pace::LEAST},
 };
 use bytes::Bytes;
 use contract::v1::{Fault, Reason};
 use futures::{StreamExt as _, stream::BoxStream};
 use tokio::{sync::mpsc, time::sleep};
 
-/// Attempts in a row that bring no byte, before the transfer fails: about a minute.
+/// Attempts in a row that bring nothing, before the transfer fails: about a minute, or, from a source that
+/// stands still, seven.
 const ATTEMPTS: u32 = 6;
 
 /// Where the bytes go.
@@ -52,7 +53,7 @@ pub(super) async fn read(
             Err(Broken::Source(fault)) => fault,
             Err(Broken::Destination) => return Err(Broken::Destination),
         };
-        failures = if inspector.seen() > before {
+        failures = if gets_on(&fault, inspector.seen() - before) {
             1
         } else {
             failures + 1
@@ -121,6 +122,16 @@ async fn pass_on(
     }
 }
 
+/// Whether an attempt that broke after so many bytes was worth it. A source that drips, and stalls each time,
+/// must not keep a turn from others for ever.
+fn gets_on(fault: &Fault, bytes: u64) -> bool {
+    let least = match fault.reason() {
+        Reason::IsoSourceStalled => LEAST,
+        _ => 1,
+    };
+    bytes >= least
+}
+
 /// Whether a source that broke like this can be read on.
 fn is_passing(fault: &Fault) -> bool {
     matches!(
@@ -148,6 +159,19 @@ mod tests {
         let end = stream::once(async move { told.recv().await }).filter_map(async |_| None);
         let all = stream::iter([Ok(Bytes::from_static(content))]);
         (all.chain(end).boxed(), tell)
+    }
+
+    #[test]
+    fn an_attempt_that_dripped_and_stalled_brought_nothing() {
+        for (reason, bytes, gets_on) in [
+            (Reason::IsoSourceUnreachable, 1, true),
+            (Reason::IsoSourceUnreachable, 0, false),
+            (Reason::IsoSourceStalled, LEAST, true),
+            (Reason::IsoSourceStalled, LEAST - 1, false),
+        ] {
+            let fault = Fault::new(reason, "x");
+            assert_eq!(super::gets_on(&fault, bytes), gets_on, "{reason:?} {bytes}");
+        }
     }
 
     #[tokio::test]
