@@ -13,6 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{sync::mpsc, task::spawn_blocking};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use vsphere_driver::iso::digest::Digest;
 
@@ -91,10 +92,7 @@ impl UploadIso {
         sender.send(message(Part::Header(Box::new(header)))).await?;
         let file = self.file.clone();
         let reading = spawn_blocking(move || read(&file, total, &sender));
-        let messages = futures::stream::unfold(messages, |mut messages| async move {
-            messages.recv().await.map(|message| (message, messages))
-        });
-        let replied = client.upload_iso(messages).await;
+        let replied = client.upload_iso(ReceiverStream::new(messages)).await;
         // A driver that has the content already, or refuses it, takes no more.
         let read = reading.await.context("reading the ISO")?;
         let reply = match replied {

@@ -9,6 +9,7 @@ use tokio::{
     sync::mpsc,
     time::{Instant, sleep, timeout_at},
 };
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 /// Things in one message.
@@ -114,10 +115,7 @@ pub(super) fn stream<F: Feed>(
             }
         }
     });
-    let messages = futures::stream::unfold(receiver, |mut receiver| async move {
-        receiver.recv().await.map(|message| (message, receiver))
-    });
-    Box::pin(messages)
+    Box::pin(ReceiverStream::new(receiver))
 }
 
 /// Tells one reader.

@@ -28,15 +28,20 @@ use self::policy::{Host, Route};
 use super::digest::{self, Digest};
 use crate::{
     secret::Secret,
-    soap::{Trust, trust::InvalidTrust},
+    soap::{
+        Trust,
+        trust::{self, InvalidTrust},
+    },
 };
 use contract::v1::{Fault, HttpProxy, UrlSource};
+use prost::Message as _;
 use reqwest::{Url, header::HeaderMap};
 use rule::Rule;
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 /// Largest CA bundle that is taken.
 const MAX_CA_BUNDLE: usize = 256 << 10;
+const CA_BUNDLE_FIELD: &str = "source.url.ca_bundle_pem";
 
 /// A source that was accepted: it has the form of one, and as far as its text shows the policy lets it
 /// through. Nothing was asked yet.
@@ -49,6 +54,7 @@ pub struct Source {
     proxy: Option<Proxy>,
     sha256: Option<Digest>,
     address: Option<Digest>,
+    key: Digest,
 }
 
 /// A proxy to go through.
@@ -64,6 +70,8 @@ impl Source {
     /// Takes the source of a request, or says which field is wrong or what refuses it. What the caller calls
     /// the present content is no part of it.
     pub fn of(message: UrlSource, policy: &Policy) -> Result<Self, Fault> {
+        let authorities = authorities(&message.ca_bundle_pem)?;
+        let key = key(&message, &authorities);
         let UrlSource {
             url,
             ca_bundle_pem,
@@ -75,7 +83,7 @@ impl Source {
         // A header may be a password, which is short enough to be guessed from a digest of it.
         let address = headers
             .is_empty()
-            .then(|| address(&url, &ca_bundle_pem, proxy.as_ref()));
+            .then(|| address(&url, &authorities, proxy.as_ref()));
         let url = Secret::new(url);
         let route = proxy.as_ref().map_or(Route::Direct, |_| Route::Proxy);
         let parsed = policy
@@ -84,11 +92,12 @@ impl Source {
         Ok(Self {
             masked: mask::masked(&parsed),
             url,
-            trust: trust(ca_bundle_pem)?,
+            trust: trusting(ca_bundle_pem)?,
             headers: headers::of(headers)?,
             proxy: proxy.map(|proxy| Proxy::of(proxy, policy)).transpose()?,
             sha256: digest::of_field(&sha256, "source.url.sha256")?,
             address,
+            key,
         })
     }
 
@@ -109,6 +118,12 @@ impl Source {
         self.address
     }
 
+    /// Tells what is wanted of it from what is wanted of others, as long as this driver runs. Made of all that
+    /// leads to the content, passwords too: it is written nowhere.
+    pub fn key(&self) -> Digest {
+        self.key
+    }
+
     fn route(&self) -> Route {
         self.proxy.as_ref().map_or(Route::Direct, |_| Route::Proxy)
     }
@@ -122,10 +137,33 @@ impl fmt::Debug for Source {
     }
 }
 
-fn address(url: &str, ca_bundle_pem: &str, proxy: Option<&HttpProxy>) -> Digest {
+fn key(message: &UrlSource, authorities: &str) -> Digest {
+    let message = UrlSource {
+        ca_bundle_pem: authorities.to_owned(),
+        // It is the same content, whatever a caller calls it.
+        revision: String::new(),
+        ..message.clone()
+    };
+    Digest::of(&message.encode_to_vec())
+}
+
+/// Which authorities are in a bundle: the same, however it is written.
+fn authorities(ca_bundle_pem: &str) -> Result<String, Fault> {
+    if ca_bundle_pem.len() > MAX_CA_BUNDLE {
+        return Err(Fault::invalid(CA_BUNDLE_FIELD, "must be at most 256 KiB"));
+    }
+    let certificates = trust::certificates(ca_bundle_pem).map_err(|_| no_certificate())?;
+    let digests: BTreeSet<_> = certificates
+        .iter()
+        .map(|certificate| Digest::of(certificate).to_string())
+        .collect();
+    Ok(digests.into_iter().collect())
+}
+
+fn address(url: &str, authorities: &str, proxy: Option<&HttpProxy>) -> Digest {
     let proxy = proxy.map_or(["", ""], |proxy| [&*proxy.url, &*proxy.username]);
     let mut text = Vec::new();
-    for part in [url, ca_bundle_pem.trim()].into_iter().chain(proxy) {
+    for part in [url, authorities].into_iter().chain(proxy) {
         // With its length, so that no two lists of texts are alike.
         text.extend(part.len().to_be_bytes());
         text.extend(part.as_bytes());
@@ -141,21 +179,21 @@ fn refused(field: &str, url: &str, rule: Rule) -> Fault {
     }
 }
 
-fn trust(ca_bundle_pem: String) -> Result<Trust, Fault> {
+fn trusting(ca_bundle_pem: String) -> Result<Trust, Fault> {
     if ca_bundle_pem.is_empty() {
         return Ok(Trust::System);
-    }
-    let field = "source.url.ca_bundle_pem";
-    if ca_bundle_pem.len() > MAX_CA_BUNDLE {
-        return Err(Fault::invalid(field, "must be at most 256 KiB"));
     }
     let trust = Trust::CaBundle(ca_bundle_pem);
     match trust.client_config() {
         Ok(_) => Ok(trust),
         Err(InvalidTrust::CaBundle | InvalidTrust::System(_) | InvalidTrust::Client(_)) => {
-            Err(Fault::invalid(field, "holds no valid certificate"))
+            Err(no_certificate())
         }
     }
+}
+
+fn no_certificate() -> Fault {
+    Fault::invalid(CA_BUNDLE_FIELD, "holds no valid certificate")
 }
 
 // === impl Proxy ===

@@ -106,10 +106,15 @@ impl Trust {
     }
 }
 
+/// The certificates of a bundle, in their order there.
+pub(crate) fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, InvalidTrust> {
+    let all = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<_, _>>();
+    all.map_err(|_| InvalidTrust::CaBundle)
+}
+
 fn roots(pem: &str) -> Result<RootCertStore, InvalidTrust> {
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-        let certificate = certificate.map_err(|_| InvalidTrust::CaBundle)?;
+    for certificate in certificates(pem)? {
         roots.add(certificate).map_err(|_| InvalidTrust::CaBundle)?;
     }
     if roots.is_empty() {

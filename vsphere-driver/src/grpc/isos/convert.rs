@@ -8,7 +8,6 @@ use crate::{
     },
     iso::{
         self,
-        digest::Digest,
         name::Label,
         path::DatastorePath,
         source::{Policy, Source},
@@ -21,7 +20,6 @@ use contract::{
     identity::{MANUAL_HUB, is_id},
     v1::{Fault, IsoKey, Owner, Reason, UrlSource},
 };
-use prost::Message as _;
 use std::collections::BTreeSet;
 
 /// Datastores of one ISO.
@@ -130,17 +128,15 @@ pub(super) fn from_url(
     datastores: Vec<MoRef>,
     policy: &Policy,
 ) -> Result<FromUrl, Fault> {
-    let mut message = message;
-    let revision = std::mem::take(&mut message.revision);
+    let revision = message.revision.clone();
     if revision.chars().count() > MAX_REVISION {
         let problem = "must be at most 128 characters";
         return Err(Fault::invalid("source.url.revision", problem));
     }
-    // It is known by what leads to its content, whatever that is called.
-    let image = Digest::of(&message.encode_to_vec());
+    let source = Source::of(message, policy)?;
     Ok(FromUrl {
-        image,
-        source: Source::of(message, policy)?,
+        image: source.key(),
+        source,
         revision,
         label,
         datastores,

@@ -1,7 +1,7 @@
 //! What a source of a request has to be.
 
 use super::{at, fault, policy};
-use crate::iso::source::Source;
+use crate::{iso::source::Source, soap::client::fixtures::Identity};
 use contract::v1::{HttpProxy, Reason, UrlSource};
 use std::collections::BTreeSet;
 
@@ -113,4 +113,38 @@ fn a_source_whose_headers_could_be_guessed_has_no_address() {
     };
     let source = Source::of(message, &policy(&[])).expect("a source");
     assert_eq!(source.address(), None);
+}
+
+#[test]
+fn authorities_are_the_same_however_their_bundle_is_written() {
+    let [a, b] = ["a.example", "b.example"].map(|host| Identity::new(host, 2100).ca_pem);
+    let known = |pem: String| {
+        let message = UrlSource {
+            ca_bundle_pem: pem,
+            ..good()
+        };
+        let source = Source::of(message, &policy(&[])).expect("a source");
+        (source.key(), source.address())
+    };
+    let expected = known(format!("{a}{b}"));
+    for written in [
+        format!("{a}{b}\n\n"),
+        format!("{b}\n{a}"),
+        format!("# the image service\n{a}{b}{a}"),
+        format!("{a}{b}").replace('\n', "\r\n"),
+    ] {
+        assert_eq!(known(written.clone()), expected, "{written}");
+    }
+    assert_ne!(known(a), expected);
+}
+
+#[test]
+fn what_a_caller_calls_a_content_is_no_part_of_its_key_and_all_else_is() {
+    let key = |message| Source::of(message, &policy(&[])).expect("a source").key();
+    let revision = "r1".into();
+    assert_eq!(key(UrlSource { revision, ..good() }), key(good()));
+    let sha256 = "a".repeat(64);
+    assert_ne!(key(UrlSource { sha256, ..good() }), key(good()));
+    let headers = [("X-Token".to_owned(), "canary".to_owned())].into();
+    assert_ne!(key(UrlSource { headers, ..good() }), key(good()));
 }
