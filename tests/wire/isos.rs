@@ -5,6 +5,7 @@ mod crashes;
 mod forgotten;
 mod garbage;
 mod plans;
+mod rotation;
 mod sources;
 mod uploads;
 mod watches;

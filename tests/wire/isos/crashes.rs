@@ -66,7 +66,7 @@ impl Store {
     }
 
     /// Waits until no part of any transfer is left.
-    async fn until_tidy(&self) {
+    pub(super) async fn until_tidy(&self) {
         let proxy = self.lab().proxy();
         let tidy = async {
             loop {

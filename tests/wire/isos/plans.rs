@@ -53,7 +53,7 @@ async fn a_plan_says_what_is_there_already_and_where_nothing_can_come() {
         assert_eq!(reason(&file["fault"]), "DATASTORE_UNAVAILABLE", "{planned}");
         assert!(!is_transferred(file), "{planned}");
     }
-    assert_eq!(state(&planned), "FAILED", "{planned}");
+    assert_eq!(state(&planned), "UNKNOWN", "{planned}");
 
     assert_eq!(image.counts().gets, 1, "only for the ISO that is there");
     assert_eq!(store.files().await, before);

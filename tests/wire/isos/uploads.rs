@@ -10,11 +10,15 @@ use contract::v1::{
 use lab::images::Content;
 use lab::services::{Binaries, Profile};
 use lab::{DATASTORE, Lab};
+use serde_json::json;
 use tokio::process::Command;
 use tonic::{Code, Status};
 
-use super::{AGAIN, SIZE, Store};
+use super::{AGAIN, SIZE, Store, fault, state};
 use crate::zone::soon;
+
+const GET_ISO: &str = "vsphere.driver.v1.Isos/GetIso";
+const LIST_ISO_FILES: &str = "vsphere.driver.v1.Isos/ListIsoFiles";
 
 impl Store {
     /// The file of a content.
@@ -168,4 +172,32 @@ async fn an_upload_that_is_not_what_it_announced_leaves_nothing() {
         assert_eq!(reason(&refused), expected, "{refused:?}");
         store.until_empty().await;
     }
+}
+
+#[tokio::test]
+async fn an_upload_that_somebody_removed_is_told_as_missing_until_it_is_sent_again() {
+    let store = Store::start().await;
+    let bytes: Vec<u8> = Content::iso(SIZE, 4).chunks().flatten().collect();
+    let iso = store.upload(header(SIZE), &bytes).await.unwrap().iso;
+    let iso = iso.unwrap();
+    let (_, file) = iso.files[0].path.split_once(' ').unwrap();
+    store
+        .zone
+        .govc(&["datastore.rm", "-ds", DATASTORE, file])
+        .await;
+    // Whoever looks into the folder sees it.
+    let files = json!({"vcenter": lab::VCENTER, "datastores": [DATASTORE]});
+    store.zone.call(LIST_ISO_FILES, &files).await;
+    let owner = iso.key.unwrap().owner_uid;
+    let key = json!({"vcenter": lab::VCENTER, "key": {"ownerUid": owner}});
+    let told = store.zone.call(GET_ISO, &key).await;
+    let told = &told["iso"];
+    assert_eq!(
+        (state(told), fault(told)),
+        ("FAILED", "ISO_MISSING"),
+        "{told}"
+    );
+
+    let again = store.upload(header(SIZE), &bytes).await.unwrap().iso;
+    assert_eq!(again.unwrap().state(), IsoState::Ready);
 }
