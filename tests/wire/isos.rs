@@ -7,6 +7,7 @@ mod garbage;
 mod plans;
 mod rotation;
 mod sources;
+mod storage;
 mod uploads;
 mod watches;
 
@@ -117,8 +118,12 @@ impl Store {
 
     /// A file that somebody else put into the driver's folder.
     async fn foreign_file(&self, name: &str) {
+        self.foreign_file_of(name, "not of the driver").await;
+    }
+
+    async fn foreign_file_of(&self, name: &str, text: &str) {
         let local = self.lab().folder().join(name);
-        std::fs::write(&local, "not of the driver").unwrap();
+        std::fs::write(&local, text).unwrap();
         let (local, remote) = (local.display().to_string(), format!("{FOLDER}/{name}"));
         let upload = ["datastore.upload", "-ds", DATASTORE, &local, &remote];
         self.zone.govc(&upload).await;

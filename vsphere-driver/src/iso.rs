@@ -13,6 +13,7 @@ pub mod name;
 pub mod ours;
 pub mod path;
 pub mod peek;
+pub mod placing;
 pub mod record;
 pub mod removal;
 pub mod retry;

@@ -224,18 +224,24 @@ impl VCenter {
         Fault::new(Reason::InventoryNotSynced, what).with("vcenter", &self.name)
     }
 
-    /// Waits for a task of vCenter and gives its fault as ours.
+    /// Waits for a task of files and gives its fault as ours.
     pub async fn outcome(
         &self,
         task: &MoRef,
         doing: &str,
     ) -> Result<Option<crate::soap::Element>, Fault> {
-        match self.tasks.outcome(task).await {
-            Outcome::Success(result) => Ok(result),
-            Outcome::Fault(fault) => Err(self.explain_vim(&fault, doing)),
-            Outcome::Lost => {
-                let what = format!("{doing}: vCenter no longer knows the task");
-                Err(Fault::new(Reason::OutcomeUnknown, what))
+        let unknown = |problem: String| {
+            let what = format!("{doing}: {problem}");
+            Err(Fault::new(Reason::OutcomeUnknown, what))
+        };
+        match self.tasks.outcome_within(task, tasks::OF_FILES).await {
+            Some(Outcome::Success(result)) => Ok(result),
+            Some(Outcome::Fault(fault)) => Err(self.explain_vim(&fault, doing)),
+            Some(Outcome::Lost) => unknown("vCenter no longer knows the task".into()),
+            None => {
+                let minutes = tasks::OF_FILES.as_secs() / 60;
+                let task = &task.id;
+                unknown(format!("`{task}` did not end within {minutes} minutes"))
             }
         }
     }

@@ -115,6 +115,15 @@ impl Vcenter {
         .map(drop)
     }
 
+    /// Puts a datastore into maintenance or mounts it read-only, or not any more:
+    /// `{"name": "LocalDS_0", "maintenance": true, "readOnly": false}`.
+    pub async fn set_datastore(&self, datastore: &Value) -> Result<()> {
+        let control = self.listening.control;
+        ask(control, Method::POST, "/datastores", datastore)
+            .await
+            .map(drop)
+    }
+
     /// Switches a machine on or off as somebody else would, and returns once it is.
     pub async fn switch(&self, moref: &str, on: bool) -> Result<()> {
         let order = json!({"vm": moref, "on": on});

@@ -28,7 +28,7 @@ impl Store {
     }
 
     /// The files as the driver lists them, by their paths.
-    async fn listed(&self) -> Vec<Value> {
+    pub(super) async fn listed(&self) -> Vec<Value> {
         let on = json!({"vcenter": lab::VCENTER, "datastores": [DATASTORE]});
         let listed = self.zone.call(FILES, &on).await;
         listed["files"].as_array().cloned().unwrap_or_default()

@@ -1,5 +1,6 @@
 //! Sources that break, stand still, have expired, send something else, or lead elsewhere.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -83,7 +84,7 @@ async fn what_is_wrong_with_a_source_is_told_by_its_reason_and_nothing_is_left()
         let said = iso.to_string();
         assert!(!said.contains("page-of-the-image-service"), "{said}");
     }
-    assert_eq!(store.isos().await, [""; 0]);
+    assert_eq!(store.files().await, BTreeMap::new());
 }
 
 #[tokio::test]
@@ -111,7 +112,7 @@ async fn a_content_that_is_no_iso_or_not_the_expected_one_never_gets_its_name() 
         ("FAILED", "ISO_DIGEST_MISMATCH"),
         "{iso}"
     );
-    assert_eq!(store.isos().await, [""; 0]);
+    assert_eq!(store.files().await, BTreeMap::new());
 
     let digest = image.content().sha256();
     let wish = with(
@@ -209,6 +210,8 @@ async fn headers_are_sent_to_the_host_that_they_are_for_and_to_no_other() {
             .filter(|it| it.headers.contains_key("x-image-token"))
             .count()
     };
+    assert_eq!(state(&reply["iso"]), "READY", "{reply}");
     assert!(sent(&image) > 0, "{reply}");
+    assert!(!other.asked().is_empty(), "{reply}");
     assert_eq!(sent(&other), 0, "{reply}");
 }

@@ -52,7 +52,7 @@ impl Store {
     }
 
     /// Sends a header and these bytes.
-    async fn upload(
+    pub(super) async fn upload(
         &self,
         header: UploadIsoHeader,
         bytes: &[u8],
@@ -82,7 +82,7 @@ impl Store {
     }
 }
 
-fn header(size_bytes: u64) -> UploadIsoHeader {
+pub(super) fn header(size_bytes: u64) -> UploadIsoHeader {
     UploadIsoHeader {
         vcenter: lab::VCENTER.to_owned(),
         owner: Some(Owner {

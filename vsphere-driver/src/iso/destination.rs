@@ -91,6 +91,11 @@ impl Destination {
         })
     }
 
+    /// Tells its vCenter from others, whatever name that goes by.
+    pub fn instance(&self) -> String {
+        self.vcenter.instance()
+    }
+
     /// The datastore.
     pub fn datastore(&self) -> &MoRef {
         &self.datastore
@@ -103,7 +108,8 @@ impl Destination {
         self.path_in(folder, file)
     }
 
-    /// Has the folder there, on a datastore that can be written to.
+    /// Has the folder there, on a datastore that can be written to. Two who do it at once may make it
+    /// twice.
     ///
     /// # Errors
     /// `DATASTORE_FOLDER_FAILED` and the other faults of a datastore.

@@ -33,6 +33,8 @@ pub struct Folder {
 pub struct File {
     /// What it is.
     pub record: Record,
+    /// Somebody uploaded it after it had been fetched.
+    pub is_marked: bool,
     /// Since when nobody needs it.
     pub unused_since: Option<Timestamp>,
 }
@@ -53,27 +55,11 @@ impl Folder {
     }
 
     /// Takes what was seen in place of what was known.
-    pub fn see(
-        &mut self,
-        files: BTreeMap<String, Record>,
-        others: BTreeSet<String>,
-        at: Timestamp,
-    ) {
-        let mut before = std::mem::take(&mut self.files);
-        self.files = files
-            .into_iter()
-            .map(|(name, record)| {
-                let known = before.remove(&name);
-                let unused_since = known.and_then(|file| file.unused_since);
-                (
-                    name,
-                    File {
-                        record,
-                        unused_since,
-                    },
-                )
-            })
-            .collect();
+    pub fn see(&mut self, files: BTreeMap<String, File>, others: BTreeSet<String>, at: Timestamp) {
+        let before = std::mem::replace(&mut self.files, files);
+        for (name, file) in &mut self.files {
+            file.unused_since = before.get(name).and_then(|file| file.unused_since);
+        }
         self.others = others;
         self.listed_at = Some(at);
     }
@@ -110,9 +96,18 @@ impl Folder {
 // === impl File ===
 
 impl File {
+    /// A file with this record.
+    pub fn new(record: Record) -> Self {
+        Self {
+            record,
+            is_marked: false,
+            unused_since: None,
+        }
+    }
+
     /// Somebody uploaded it.
     pub fn is_uploaded(&self) -> bool {
-        self.record.origin == Origin::Upload
+        self.is_marked || self.record.origin == Origin::Upload
     }
 
     fn used(&self, (is_wanted, is_mounted): (bool, bool)) -> Use {
@@ -132,7 +127,7 @@ impl Isos {
     pub fn saw(
         &mut self,
         datastore: &MoRef,
-        (files, others): (BTreeMap<String, Record>, BTreeSet<String>),
+        (files, others): (BTreeMap<String, File>, BTreeSet<String>),
         (at, now): (Timestamp, Instant),
     ) -> Folder {
         let folder = self.folders.entry(datastore.clone()).or_default();
@@ -157,7 +152,8 @@ mod tests {
     #[test]
     fn what_is_noted_of_a_file_while_its_folder_is_read_stays() {
         let record = Record::new(7, Digest::of(b"a"), at(0), Origin::Upload);
-        let files = || BTreeMap::from([(NAME.to_owned(), record.clone())]);
+        let file = File::new(record);
+        let files = || BTreeMap::from([(NAME.to_owned(), file.clone())]);
         let mut isos = Isos::default();
         let see = |isos: &mut Isos, seconds| {
             let when = (at(seconds), Instant::now());

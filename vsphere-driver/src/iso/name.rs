@@ -7,13 +7,15 @@ use std::fmt;
 const DEFAULT_LABEL: &str = "iso";
 /// Longest label.
 const MAX_LABEL: usize = 96;
-/// Digits that tell one attempt to write a file from all others. Not as many as a content's in the name of a
-/// whole file, so that no label makes one look like the other.
+/// Digits of a content in the name of its file: more where somebody else took the name with fewer.
+const CONTENT: [usize; 3] = [Digest::SHORT, 32, 64];
+/// Digits that tell one attempt to write a file from all others. Not as many as of a content, so that no label makes one look like the other.
 const ATTEMPT: usize = 12;
 
 const ISO: &str = ".iso";
 const PART: &str = ".part-";
 const RECORD: &str = ".json";
+const MARK: &str = ".uploaded";
 
 /// What the name of a file begins with, chosen by who wants it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,13 +35,18 @@ pub enum Kind {
     Part,
     /// The record of the file of this name.
     RecordOf(String),
+    /// The mark of the file of this name.
+    MarkOf(String),
     /// Not a name that we give.
     Other,
 }
 
-/// The name of a whole file with this content.
-pub fn whole(label: &Label, content: &Digest) -> String {
-    format!("{}-{}{ISO}", label.0, content.short())
+/// The names that a whole file with this content may have, the best first.
+pub fn whole(label: &Label, content: &Digest) -> impl Iterator<Item = String> {
+    let (label, digits) = (label.clone(), content.to_string());
+    CONTENT
+        .into_iter()
+        .map(move |count| format!("{label}-{digits:.count$}{ISO}"))
 }
 
 /// The name of a file on its way; `attempt` tells who writes it.
@@ -52,13 +59,19 @@ pub fn record(file: &str) -> String {
     format!("{file}{RECORD}")
 }
 
+/// The name of the mark beside a file, which says that the file was uploaded after it had been fetched.
+pub fn mark(file: &str) -> String {
+    format!("{file}{MARK}")
+}
+
 /// What a name says of its file.
 pub fn kind(name: &str) -> Kind {
-    if let Some(file) = name.strip_suffix(RECORD) {
-        return match kind(file) {
-            Kind::Whole => Kind::RecordOf(file.to_owned()),
-            Kind::Part | Kind::RecordOf(_) | Kind::Other => Kind::Other,
-        };
+    let is_whole = |file: &&str| kind(file) == Kind::Whole;
+    if let Some(file) = name.strip_suffix(RECORD).filter(is_whole) {
+        return Kind::RecordOf(file.to_owned());
+    }
+    if let Some(file) = name.strip_suffix(MARK).filter(is_whole) {
+        return Kind::MarkOf(file.to_owned());
     }
     let Some(stem) = name.strip_suffix(ISO) else {
         return Kind::Other;
@@ -73,7 +86,10 @@ pub fn kind(name: &str) -> Kind {
 /// Whether a name without its ending has a label and digits of a content.
 fn is_addressed(stem: &str) -> bool {
     let parts = stem.rsplit_once('-');
-    parts.is_some_and(|(label, digits)| are_digits(digits, Digest::SHORT) && is_label(label))
+    parts.is_some_and(|(label, digits)| {
+        let is_count = |count: &usize| are_digits(digits, *count);
+        CONTENT.iter().any(is_count) && is_label(label)
+    })
 }
 
 fn is_label(text: &str) -> bool {
@@ -128,27 +144,50 @@ mod tests {
         }
     }
 
+    /// What labels are made of here: all that means something in a name, and what does not.
+    const PIECES: [&str; 10] = [
+        "a",
+        "-",
+        ".",
+        ".iso",
+        ".json",
+        ".part-",
+        ".uploaded",
+        "0123456789ab",
+        "0123456789abcdef",
+        "0123456789abcdef0123456789abcdef",
+    ];
+
     #[test]
-    fn each_name_that_is_given_is_known_again() {
+    fn each_name_that_is_given_is_known_again_whatever_its_label() {
         let digest = Digest::of(b"abc");
-        for text in [
-            "agent",
-            "iso",
-            "a-b.c_d",
-            "-",
-            "x-0123456789abcdef.part-0123456789ab",
-            "x.part",
-            "x.part-0123456789ab",
-            "x.part-0123456789abcdef",
-        ] {
-            let name = whole(&label(text), &digest);
-            assert_eq!(kind(&name), Kind::Whole, "{name}");
-            assert_eq!(kind(&record(&name)), Kind::RecordOf(name));
-            let name = part(&label(text), "0123456789abcdef01234567");
+        let pieces = || PIECES.into_iter();
+        let texts = pieces().flat_map(|one| {
+            let two = pieces().map(move |other| format!("{one}{other}"));
+            two.flat_map(move |two| pieces().map(move |last| format!("{two}{last}")))
+        });
+        for text in texts.chain([String::new()]) {
+            let label = label(&text);
+            for name in whole(&label, &digest) {
+                assert_eq!(kind(&name), Kind::Whole, "{name}");
+                assert_eq!(kind(&mark(&name)), Kind::MarkOf(name.clone()));
+                assert_eq!(kind(&record(&name)), Kind::RecordOf(name));
+            }
+            let name = part(&label, "0123456789abcdef01234567");
             assert_eq!(kind(&name), Kind::Part, "{name}");
         }
-        let name = whole(&label("agent"), &digest);
-        assert_eq!(name, "agent-ba7816bf8f01cfea.iso");
+    }
+
+    #[test]
+    fn a_name_has_digits_of_the_content_or_of_the_attempt() {
+        let digest = Digest::of(b"abc");
+        let names: Vec<_> = whole(&label("agent"), &digest).collect();
+        let expected = [
+            "agent-ba7816bf8f01cfea.iso".to_owned(),
+            "agent-ba7816bf8f01cfea414140de5dae2223.iso".to_owned(),
+            format!("agent-{digest}.iso"),
+        ];
+        assert_eq!(names, expected);
         let name = part(&label("agent"), "0123456789abcdef");
         assert_eq!(name, "agent.part-0123456789ab.iso");
     }
@@ -162,6 +201,9 @@ mod tests {
             "-ba7816bf8f01cfea.iso",
             "agent-ba7816bf8f01cfea.ISO",
             "agent-ba7816bf8f01cfea.iso.json.json",
+            "agent-ba7816bf8f01cfea.iso.uploaded.json",
+            "agent-ba7816bf8f01cfea.iso.json.uploaded",
+            "agent-ba7816bf8f01cfea4.iso",
             "agent.part-0123456789ab.iso.json",
             "agent.part-x.iso",
             "agent.part-0123456789abcdef0.iso",

@@ -80,7 +80,7 @@ impl<'a> Ours<'a> {
 
     /// Looks into the folder. Where it is really called otherwise, the place knows that afterwards.
     async fn look(&self, place: Destination) -> Result<Destination, Fault> {
-        let look = catalog::see(self.store, (self.vcenter, &place), self.op);
+        let look = catalog::tidy(self.store, (self.vcenter, &place), self.op);
         let looked = timeout(PATIENCE, look).await;
         let late = |_| {
             let folder = place.path("");

@@ -103,6 +103,16 @@ impl Record {
         self.stored_at.parse().ok()
     }
 
+    /// Whether it says the same as another, whenever either was written.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let stored_at = other.stored_at.clone();
+        let same_age = Self {
+            stored_at,
+            ..self.clone()
+        };
+        same_age == *other
+    }
+
     /// Whether the file is what somebody wants, so that it need not be fetched.
     pub fn is_what(&self, wanted: &Wanted<'_>) -> bool {
         if let Some(sha256) = wanted.sha256 {
@@ -173,6 +183,17 @@ mod tests {
             ..record(None)
         };
         assert_eq!(Record::parse(&upload.to_bytes()), Some(upload));
+    }
+
+    #[test]
+    fn records_of_the_same_content_differ_only_by_more_than_their_age() {
+        let one = record(None);
+        let later = Record {
+            stored_at: "2026-01-01T00:00:00Z".into(),
+            ..one.clone()
+        };
+        assert!(one.says_the_same(&later));
+        assert!(!one.says_the_same(&record(Some(Digest::of(b"a")))));
     }
 
     #[test]

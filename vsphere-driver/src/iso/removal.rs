@@ -43,7 +43,7 @@ impl Removal<'_> {
     /// # Errors
     /// Nobody can tell now which machines mount them.
     pub async fn run(&self, files: &[String]) -> Result<Vec<Result<(), Fault>>, Fault> {
-        let _one_at_a_time = self.store.lock(self.vcenter).await;
+        let _one_at_a_time = self.store.lock(self.place).await;
         let drives = mounts::look(self.vcenter, self.place.datastore()).await?;
         let mut outcome = Vec::new();
         for file in files {

@@ -1,26 +1,25 @@
-//! What the ISOs of all vCenters share: how sources are fetched, and who writes what.
+//! What the ISOs of all vCenters share.
+
+mod locks;
+mod parts;
+mod turns;
+
+pub use self::{
+    parts::{Part, Parts},
+    turns::{Turn, Turns},
+};
 
 use super::{
+    destination::Destination,
     keeper::Kept,
-    name::{self, Label},
     source::{Fetcher, Policy, Rules},
     wishes::{FromUrl, IsoId},
 };
 use crate::{edge::caller::Caller, metrics::isos::IsoMetrics, vcenter::VCenter};
 use contract::v1::Owner;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
-use tokio::{
-    sync::{OwnedMutexGuard, Semaphore, SemaphorePermit},
-    time::Instant,
-};
-use uuid::Uuid;
-
-/// Transfers at once, whichever vCenter they go to.
-const TRANSFERS: usize = 8;
+use locks::Locks;
+use std::{sync::Arc, time::Duration};
+use tokio::{sync::OwnedMutexGuard, time::Instant};
 
 /// What the configuration says of the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,18 +41,11 @@ pub struct Store {
     pub settings: Settings,
     /// What is counted.
     pub metrics: IsoMetrics,
-    /// Names of parts that are being written, whichever name their vCenter goes by.
-    written: Arc<Mutex<BTreeSet<String>>>,
-    turns: Semaphore,
-    /// One for each vCenter, whichever name it goes by.
-    locks: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
-}
-
-/// A part that is being written, until this is dropped.
-#[derive(Debug)]
-pub struct Part {
-    name: String,
-    written: Arc<Mutex<BTreeSet<String>>>,
+    /// What is being written.
+    pub parts: Parts,
+    /// Who may transfer something now.
+    pub turns: Turns,
+    locks: Locks,
 }
 
 // === impl Store ===
@@ -72,10 +64,10 @@ impl Store {
             fetcher: Fetcher::new(policy.clone()),
             policy,
             settings,
+            turns: Turns::new(metrics.clone()),
             metrics,
-            written: Arc::default(),
-            turns: Semaphore::new(TRANSFERS),
-            locks: Mutex::default(),
+            parts: Parts::default(),
+            locks: Locks::default(),
         }
     }
 
@@ -101,69 +93,9 @@ impl Store {
         }
     }
 
-    /// A turn to transfer something.
-    pub async fn turn(&self) -> Turn<'_> {
-        // The semaphore is never closed.
-        let permit = self.turns.acquire().await.ok();
-        self.metrics.active.inc();
-        Turn {
-            store: self,
-            _permit: permit,
-        }
-    }
-
-    /// A part that nobody else writes.
-    pub fn part(&self, label: &Label) -> Part {
-        let attempt = Uuid::new_v4().simple().to_string();
-        let name = name::part(label, &attempt);
-        let written = Arc::clone(&self.written);
-        lock(&written).insert(name.clone());
-        Part { name, written }
-    }
-
-    /// Whether a part is being written by this driver.
-    pub fn is_written(&self, part: &str) -> bool {
-        lock(&self.written).contains(part)
-    }
-
-    /// Waits until nobody else looks into the folders of a vCenter or changes what is in them.
-    pub async fn lock(&self, vcenter: &VCenter) -> OwnedMutexGuard<()> {
-        let lock = Arc::clone(lock(&self.locks).entry(vcenter.instance()).or_default());
-        lock.lock_owned().await
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A turn to transfer something, until this is dropped.
-#[derive(Debug)]
-pub struct Turn<'a> {
-    store: &'a Store,
-    _permit: Option<SemaphorePermit<'a>>,
-}
-
-// === impl Turn ===
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        self.store.metrics.active.dec();
-    }
-}
-
-// === impl Part ===
-
-impl Part {
-    /// Its name in the folder.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-}
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        lock(&self.written).remove(&self.name);
+    /// Waits until nobody else looks into the folder of a datastore or changes what is in it.
+    pub async fn lock(&self, place: &Destination) -> OwnedMutexGuard<()> {
+        self.locks.lock(place).await
     }
 }
 

@@ -52,7 +52,7 @@ pub async fn look(
 ) -> Result<Vec<String>, Fault> {
     let place = Destination::of(vcenter, datastore, &store.settings.folder)?;
     let op = new_operation_id();
-    let folder = catalog::see(store, (vcenter, &place), &op).await?;
+    let folder = catalog::tidy(store, (vcenter, &place), &op).await?;
     let wanted = wanted(core, vcenter, &place, &folder);
     let ours = Drives {
         mounts: vcenter.read(view::mounts),

@@ -3,19 +3,19 @@
 mod read;
 
 use super::{
-    catalog::{self, Whole},
+    catalog,
     destination::Destination,
     digest::Digest,
     folder::Folder,
     image::{Errand, Stage, Stored},
     inspect,
+    placing::{IN_FLIGHT, Placing, Verified},
     record::{Fetched, Origin, Wanted},
     source::Content,
-    store::{Part, Store},
+    store::Store,
 };
 use crate::vcenter::VCenter;
 use contract::v1::{Fault, Reason};
-use futures::StreamExt as _;
 use read::Broken;
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -23,8 +23,6 @@ use std::{
 };
 use tokio::{sync::mpsc, time::Instant};
 
-/// Chunks that wait for a slow datastore.
-const IN_FLIGHT: usize = 4;
 /// Progress is told no more often than this.
 const PROGRESS: Duration = Duration::from_secs(1);
 
@@ -41,27 +39,31 @@ pub async fn carry(
 ) -> Result<Option<Stored>, Fault> {
     let op = &*errand.caller.operation_id;
     let place = Destination::of(vcenter, &errand.datastore, &store.settings.folder)?;
-    let folder = catalog::see(store, (vcenter, &place), op).await?;
+    let at = (vcenter, &place);
+    let folder = while_wanted(errand, catalog::tidy(store, at, op)).await?;
     if let Some(stored) = known(errand, &folder, &place) {
         return Ok(Some(stored));
     }
     let Some(content) = &errand.content else {
         return Ok(None);
     };
-    let part = store.part(&errand.label);
-    let bring = bring(store, (vcenter, &place), (errand, content), &part, reached);
-    let brought = tokio::select! {
-        brought = bring => brought,
+    let mut placing = Placing::new(store, (vcenter, place), &errand.label, op);
+    let bring = bring(store, &mut placing, (errand, content), reached);
+    let brought = while_wanted(errand, bring).await;
+    // From here on it is not broken off: whoever does not wait for a name does not know whose it is.
+    placing.end(brought).await.map(Some)
+}
+
+/// Does it for as long as the content is wanted there.
+async fn while_wanted<T>(
+    errand: &Errand,
+    work: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, Fault> {
+    tokio::select! {
+        biased;
         () = errand.stop.cancelled() => Err(withdrawn()),
-    };
-    let is_left = brought
-        .as_ref()
-        .map_or(true, |stored| stored.found.is_some());
-    if is_left && let Err(fault) = place.remove(op, part.name()).await {
-        // It is removed when the folder is looked at the next time.
-        tracing::warn!(error = fault.message, "Part of an ISO not removed");
+        done = work => done,
     }
-    brought.map(Some)
 }
 
 /// The file that is what is wanted, if it is there.
@@ -77,18 +79,18 @@ fn known(errand: &Errand, folder: &Folder, place: &Destination) -> Option<Stored
     Some(catalog::stored(place, name, &file.record, true))
 }
 
+/// Writes the content and verifies it.
 async fn bring(
     store: &Store,
-    (vcenter, place): (&Arc<VCenter>, &Destination),
+    placing: &mut Placing<'_>,
     (errand, content): (&Errand, &Content),
-    part: &Part,
     reached: Reached<'_>,
-) -> Result<Stored, Fault> {
-    let op = &*errand.caller.operation_id;
-    let _turn = store.turn().await;
-    place.prepare(op).await?;
+) -> Result<Verified, Fault> {
+    placing.prepare().await?;
+    // Only while bytes are on their way: who waits for a name keeps nobody else from its turn.
+    let _turn = store.turns.turn().await;
     reached(Stage::Transferring(0));
-    let sha256 = write(store, place, (errand, content), part, reached).await?;
+    let sha256 = write(store, placing, (errand, content), reached).await?;
     reached(Stage::Verifying(content.length));
     if let Some(expected) = errand.source.sha256()
         && expected != sha256
@@ -107,29 +109,21 @@ async fn bring(
         etag,
         last_modified,
     });
-    let whole = Whole {
-        part: part.name(),
-        label: &errand.label,
+    Ok(Verified {
         size_bytes: length,
         sha256,
         origin,
-    };
-    catalog::commit(store, (vcenter, place), whole, op).await
+    })
 }
 
 /// Writes the content under the name of the part.
 async fn write(
     store: &Store,
-    place: &Destination,
+    placing: &mut Placing<'_>,
     (errand, content): (&Errand, &Content),
-    part: &Part,
     reached: Reached<'_>,
 ) -> Result<Digest, Fault> {
-    let op = &*errand.caller.operation_id;
     let (out, chunks) = mpsc::channel(IN_FLIGHT);
-    let chunks = futures::stream::unfold(chunks, |mut chunks| async move {
-        chunks.recv().await.map(|chunk| (chunk, chunks))
-    });
     let origin = read::Origin {
         fetcher: &store.fetcher,
         source: &errand.source,
@@ -154,13 +148,14 @@ async fn write(
         drop(out);
         read
     };
-    let writing = place.write(op, part.name(), content.length, chunks.boxed());
+    let path = placing.path();
+    let writing = placing.write(content.length, chunks);
     match tokio::join!(reading, writing) {
         (Err(Broken::Source(fault)), _) => Err(*fault),
         (_, Err(fault)) => Err(fault),
         (Ok(sha256), Ok(())) => Ok(sha256),
         (Err(Broken::Destination), Ok(())) => {
-            let what = format!("`{}` took less than the whole", place.path(part.name()));
+            let what = format!("`{path}` took less than the whole");
             Err(Fault::new(Reason::IsoTruncated, what).with("size_bytes", content.length))
         }
     }

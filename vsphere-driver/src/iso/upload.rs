@@ -1,14 +1,15 @@
 //! Takes a content from a caller and writes it to several datastores at once.
 
 use super::{
-    catalog::{self, Whole},
+    catalog,
     destination::Destination,
     digest::Digest,
     image::Stored,
     inspect::{self, Inspector},
     name::Label,
+    placing::{IN_FLIGHT, Placing, Verified},
     record::Origin,
-    store::{Part, Store},
+    store::Store,
 };
 use crate::{soap::MoRef, vcenter::VCenter};
 use bytes::Bytes;
@@ -20,9 +21,6 @@ use futures::{
 };
 use std::sync::Arc;
 use tokio::sync::mpsc;
-
-/// Chunks that wait for a slow datastore.
-const IN_FLIGHT: usize = 4;
 
 /// What is uploaded and where it goes.
 #[derive(Clone, Debug)]
@@ -43,9 +41,8 @@ pub struct Upload {
 pub type Outcome = Vec<(MoRef, Result<Stored, Fault>)>;
 
 /// One datastore, and the bytes on their way to it.
-struct Sink {
-    place: Destination,
-    part: Part,
+struct Sink<'a> {
+    placing: Placing<'a>,
     chunks: mpsc::Receiver<Result<Bytes, Fault>>,
 }
 
@@ -64,68 +61,89 @@ pub async fn take(
         let known = known(store, vcenter, upload, datastore).await;
         (datastore.clone(), known)
     });
-    let looked = join_all(looked).await;
     let (mut senders, mut sinks) = (Vec::new(), Vec::new());
     let mut outcome = Vec::new();
-    for (datastore, known) in looked {
+    for (datastore, known) in join_all(looked).await {
         match known {
-            Ok((_, Some(stored))) => outcome.push((datastore, Ok(stored))),
+            Ok(Known::There(stored)) => outcome.push((datastore, Ok(stored))),
             Err(fault) => outcome.push((datastore, Err(fault))),
-            Ok((place, None)) => {
+            Ok(Known::Missing(placing)) => {
                 let (sender, chunks) = mpsc::channel(IN_FLIGHT);
-                let part = store.part(&upload.label);
                 senders.push(sender);
-                sinks.push(Sink {
-                    place,
-                    part,
-                    chunks,
-                });
+                sinks.push(Sink { placing, chunks });
             }
         }
     }
     if sinks.is_empty() {
         return Ok(outcome);
     }
-    let _turn = store.turn().await;
-    let writing = sinks.into_iter().map(|sink| write(sink, upload));
-    let (read, written) = join(read(store, upload, chunks, senders), join_all(writing)).await;
-    for (place, part, result) in written {
-        let stored = match (&read, result) {
-            (Ok(sha256), Ok(())) => {
-                commit(store, (vcenter, &place), (upload, *sha256), &part).await
-            }
-            (Err(fault), _) => Err(fault.clone()),
-            (_, Err(fault)) => Err(fault),
-        };
-        if stored
-            .as_ref()
-            .map_or(true, |stored| stored.found.is_some())
-        {
-            remove(&place, &part, upload).await;
-        }
-        outcome.push((place.datastore().clone(), stored));
-    }
+    let (read, written) = {
+        // Only while bytes are on their way: who waits for a name keeps nobody else from its turn.
+        let _turn = store.turns.turn().await;
+        let writing = sinks.into_iter().map(|sink| write(sink, upload));
+        join(read(store, upload, chunks, senders), join_all(writing)).await
+    };
+    let ending = written.into_iter().map(|(placing, written)| {
+        // What is wrong with the content is told before what came of that.
+        let written = read.clone().and_then(|sha256| written.map(|()| sha256));
+        end(upload, placing, written)
+    });
+    outcome.extend(join_all(ending).await);
     read?;
     let at = |datastore: &MoRef| upload.datastores.iter().position(|it| it == datastore);
     outcome.sort_by_key(|(datastore, _)| at(datastore));
     Ok(outcome)
 }
 
-/// The datastore, with the file if its content is known to be there.
-async fn known(
-    store: &Store,
-    vcenter: &Arc<VCenter>,
-    upload: &Upload,
+/// The files of an upload.
+///
+/// # Errors
+/// That of a datastore that has none, with those of others, and with where the ISO is all the same.
+pub fn whole_everywhere(outcome: Outcome) -> Result<Vec<(MoRef, Stored)>, Fault> {
+    let (mut stored, mut faults) = (Vec::new(), Vec::new());
+    for (datastore, result) in outcome {
+        match result {
+            Ok(file) => stored.push((datastore, file)),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    let mut faults = faults.into_iter();
+    let Some(mut fault) = faults.next() else {
+        return Ok(stored);
+    };
+    for other in faults {
+        fault.message = format!("{} {}", fault.message, other.message);
+    }
+    for (_, file) in stored {
+        fault.message = format!("{} It is whole at `{}`.", fault.message, file.path);
+    }
+    Err(fault)
+}
+
+/// What a datastore has of an upload before it begins.
+enum Known<'a> {
+    /// The file: its content is known to be there.
+    There(Stored),
+    /// Nothing, as far as it is known.
+    Missing(Placing<'a>),
+}
+
+async fn known<'a>(
+    store: &'a Store,
+    vcenter: &'a Arc<VCenter>,
+    upload: &'a Upload,
     datastore: &MoRef,
-) -> Result<(Destination, Option<Stored>), Fault> {
+) -> Result<Known<'a>, Fault> {
     let op = &*upload.operation_id;
     let place = Destination::of(vcenter, datastore, &store.settings.folder)?;
-    place.prepare(op).await?;
-    let known = match upload.sha256 {
-        Some(sha256) => catalog::uploaded(store, (vcenter, &place), &sha256, op).await?,
-        None => None,
-    };
-    Ok((place, known))
+    catalog::prepare(store, &place, op).await?;
+    if let Some(sha256) = upload.sha256
+        && let Some(stored) = catalog::uploaded(store, (vcenter, &place), &sha256, op).await?
+    {
+        return Ok(Known::There(stored));
+    }
+    let placing = Placing::new(store, (vcenter, place), &upload.label, op);
+    Ok(Known::Missing(placing))
 }
 
 /// Sends the content to all datastores that still take it.
@@ -174,47 +192,28 @@ async fn read(
     seen
 }
 
-async fn write(sink: Sink, upload: &Upload) -> (Destination, Part, Result<(), Fault>) {
+async fn write<'a>(sink: Sink<'a>, upload: &Upload) -> (Placing<'a>, Result<(), Fault>) {
     let Sink {
-        place,
-        part,
+        mut placing,
         chunks,
     } = sink;
-    let chunks = futures::stream::unfold(chunks, |mut chunks| async move {
-        chunks.recv().await.map(|chunk| (chunk, chunks))
-    });
-    let (op, size) = (&*upload.operation_id, upload.size_bytes);
-    let written = place.write(op, part.name(), size, chunks.boxed()).await;
-    (place, part, written)
+    let written = placing.write(upload.size_bytes, chunks).await;
+    (placing, written)
 }
 
-async fn commit(
-    store: &Store,
-    at: catalog::At<'_>,
-    (upload, sha256): (&Upload, Digest),
-    part: &Part,
-) -> Result<Stored, Fault> {
-    let op = &*upload.operation_id;
-    let whole = Whole {
-        part: part.name(),
-        label: &upload.label,
+/// Gives what is whole its name on a datastore.
+async fn end(
+    upload: &Upload,
+    placing: Placing<'_>,
+    written: Result<Digest, Fault>,
+) -> (MoRef, Result<Stored, Fault>) {
+    let datastore = placing.place().datastore().clone();
+    let verified = written.map(|sha256| Verified {
         size_bytes: upload.size_bytes,
         sha256,
         origin: Origin::Upload,
-    };
-    let stored = catalog::commit(store, at, whole, op).await?;
-    if stored.found.is_some() {
-        // It was fetched before; from now on it stays until it is removed by hand.
-        catalog::uploaded(store, at, &sha256, op).await?;
-    }
-    Ok(stored)
-}
-
-async fn remove(place: &Destination, part: &Part, upload: &Upload) {
-    if let Err(fault) = place.remove(&upload.operation_id, part.name()).await {
-        // It is removed when the folder is looked at the next time.
-        tracing::warn!(error = fault.message, "Part of an upload not removed");
-    }
+    });
+    (datastore, placing.end(verified).await)
 }
 
 /// The fault of an upload that is not what its header announced.
@@ -224,4 +223,44 @@ pub fn incomplete(upload: &Upload, came: u64) -> Fault {
     Fault::new(Reason::IsoUploadIncomplete, what)
         .with("size_bytes", announced)
         .with("transferred_bytes", came)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(path: &str) -> Stored {
+        Stored {
+            file: "a.iso".into(),
+            path: path.into(),
+            size_bytes: 7,
+            sha256: Digest::of(b"a"),
+            stored_at: None,
+            found: None,
+        }
+    }
+
+    #[test]
+    fn a_datastore_that_failed_is_told_with_where_the_iso_is() {
+        let datastore = |id: &str| MoRef::new("Datastore", id);
+        let good = || (datastore("1"), Ok(stored("[a] a.iso")));
+        let failed = |id: &str, reason| {
+            let fault = Fault::new(reason, "x").with("datastore", id);
+            let message = format!("{id} failed.");
+            let fault = Fault { message, ..fault };
+            (datastore(id), Err(fault))
+        };
+        let all = whole_everywhere(vec![good()]).expect("none failed");
+        assert_eq!(all, [(datastore("1"), stored("[a] a.iso"))]);
+        let outcome = vec![
+            good(),
+            failed("2", Reason::DatastoreFull),
+            failed("3", Reason::DatastoreReadOnly),
+        ];
+        let fault = whole_everywhere(outcome).expect_err("two failed");
+        assert_eq!(fault.reason(), Reason::DatastoreFull);
+        assert_eq!(fault.metadata["datastore"], "2");
+        let told = "2 failed. 3 failed. It is whole at `[a] a.iso`.";
+        assert_eq!(fault.message, told);
+    }
 }

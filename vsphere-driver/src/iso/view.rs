@@ -4,7 +4,6 @@ use super::{
     folder::{File, Folder},
     garbage,
     image::{Copy, Image, Origin, Stage},
-    record,
     wishes::{IsoId, Wanted, Wish},
 };
 use crate::{soap::MoRef, vcenter::state::State};
@@ -189,9 +188,10 @@ pub fn found(
 ) -> IsoFile {
     let wanted_by = state.isos.needing(datastore, (&path, name, &file.record));
     let mounted_by = folder.drives.mounted_by(&path);
-    let origin = match file.record.origin {
-        record::Origin::Url(_) => IsoOrigin::Url,
-        record::Origin::Upload => IsoOrigin::Upload,
+    let origin = if file.is_uploaded() {
+        IsoOrigin::Upload
+    } else {
+        IsoOrigin::Url
     };
     let size = signed(file.record.size_bytes);
     IsoFile {

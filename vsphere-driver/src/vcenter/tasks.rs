@@ -5,8 +5,15 @@ use crate::soap::{Element, MoRef, VimFault, property_collector::ObjectUpdate, ta
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
-use tokio::sync::{Notify, oneshot};
+use tokio::{
+    sync::{Notify, oneshot},
+    time::timeout,
+};
+
+/// How long a task of files may take. One on storage that does not answer never ends.
+pub const OF_FILES: Duration = Duration::from_mins(5);
 
 /// Tasks that are waited for.
 #[derive(Debug, Default)]
@@ -57,6 +64,16 @@ impl Tasks {
         }
         self.pending.notify_one();
         ended.await.unwrap_or(Outcome::Lost)
+    }
+
+    /// Waits for a task to end, but no longer than this. Nothing: it goes on, and nobody waits for it any
+    /// more.
+    pub async fn outcome_within(&self, task: &MoRef, longest: Duration) -> Option<Outcome> {
+        let outcome = timeout(longest, self.outcome(task)).await;
+        if outcome.is_err() {
+            self.end(task, Outcome::Lost);
+        }
+        outcome.ok()
     }
 
     /// How many are waited for.
@@ -194,6 +211,18 @@ mod tests {
         let (add, remove) = both.clone();
         tasks.put_back(add, remove);
         assert_eq!(tasks.take_pending(), Some(both));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_does_not_end_is_waited_for_only_so_long() {
+        let tasks = Tasks::default();
+        let outcome = tasks.outcome_within(&moref(), OF_FILES).await;
+        assert!(outcome.is_none(), "{outcome:?}");
+        assert_eq!(tasks.count(), 0);
+        let task = moref();
+        let ends = tasks.outcome_within(&task, OF_FILES);
+        let (outcome, ()) = tokio::join!(ends, async { tasks.update(&state("success")) });
+        assert!(matches!(outcome, Some(Outcome::Success(None))));
     }
 
     #[tokio::test]

@@ -162,11 +162,7 @@ impl Asked {
         let begun = Instant::now();
         let chunks = chunks(messages, self.upload.clone());
         let taken = upload::take(store, &self.vcenter, &self.upload, chunks).await;
-        let taken = taken.and_then(|outcome| {
-            let all = outcome.into_iter();
-            let all = all.map(|(datastore, stored)| Ok((datastore, stored?)));
-            all.collect::<Result<Vec<_>, Fault>>()
-        });
+        let taken = taken.and_then(upload::whole_everywhere);
         let outcome = taken
             .as_ref()
             .map_or_else(Outcome::Failed, |_| Outcome::Done);

@@ -30,8 +30,6 @@ impl Destination {
 
     /// Has the folder there.
     pub(super) async fn make_folder(&self, op: &str) -> Result<(), Fault> {
-        // Two that look for it at once would make it twice.
-        let _one_at_a_time = self.vcenter.folders.lock().await;
         let (top, below) = split(&self.folder);
         let real = match self.real_folder(op).await? {
             Some(real) => real,

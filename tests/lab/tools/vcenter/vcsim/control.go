@@ -20,6 +20,7 @@ import (
 //	DELETE /faults      forgets all rules
 //	DELETE /faults/{id} forgets one
 //	POST   /power       switches a VM on or off, as somebody else would
+//	POST   /datastores  puts a datastore into maintenance, or mounts it read-only
 //	GET    /guests      lists the VMs as what runs in them would find them
 //	GET    /sessions    lists who is logged in
 //	DELETE /sessions    ends every session, as an administrator can
@@ -36,6 +37,7 @@ func newControl(rules *rules, service *simulator.Service) http.Handler {
 	mux.HandleFunc("DELETE /faults", c.clearFaults)
 	mux.HandleFunc("DELETE /faults/{id}", c.removeFault)
 	mux.HandleFunc("POST /power", c.power)
+	mux.HandleFunc("POST /datastores", c.setDatastore)
 	mux.HandleFunc("GET /guests", c.listGuests)
 	mux.HandleFunc("GET /sessions", c.listSessions)
 	mux.HandleFunc("DELETE /sessions", c.endSessions)

@@ -24,8 +24,9 @@ type interceptor struct {
 func (i interceptor) handle(ctx *simulator.Context, method *simulator.Method) (mo.Reference, types.BaseMethodFault) {
 	called := ctx.Map.Get(method.This)
 	name := func() string { return nameOf(called, method.Body) }
-	fault, at := i.rules.play(method.Name, method.This, name)
-	if fault != nil && at == atCall {
+	said := i.rules.play(method.Name, method.This, name)
+	fault := said.fault
+	if fault != nil && said.at == atCall {
 		return nil, fault
 	}
 	if ctx.Session == nil {
@@ -67,8 +68,11 @@ func (i interceptor) handle(ctx *simulator.Context, method *simulator.Method) (m
 			return nil, nil
 		}
 	}
-	if stand.fault != nil {
+	switch {
+	case stand.fault != nil:
 		put(ctx, &failing{stand})
+	case said.until != nil:
+		put(ctx, &holding{stand, called, said.until})
 	}
 	return nil, nil
 }
@@ -105,10 +109,18 @@ func (s *standIn) task(ctx *simulator.Context, name string, fault types.BaseMeth
 	return simulator.CreateTask(s.Self, name, run).Run(ctx)
 }
 
-// nameOf is the name of the VM that is to be made, or of the object that is called.
+// nameOf is the name of the VM that is to be made, of the datastore on which a file is, or of the object
+// that is called.
 func nameOf(called mo.Reference, body types.AnyType) string {
-	if create, ok := body.(*types.CreateVM_Task); ok {
-		return create.Config.Name
+	switch body := body.(type) {
+	case *types.CreateVM_Task:
+		return body.Config.Name
+	case *types.SearchDatastore_Task:
+		return datastoreName(body.DatastorePath)
+	case *types.MoveDatastoreFile_Task:
+		return datastoreName(body.SourceName)
+	case *types.DeleteDatastoreFile_Task:
+		return datastoreName(body.Name)
 	}
 	if item, ok := called.(entity); ok {
 		return item.Entity().Name

@@ -42,7 +42,8 @@ func (d *strictDatacenter) refused(ctx *simulator.Context, vms []types.ManagedOb
 			continue
 		}
 		name := func() string { return vm.Name }
-		fault, at := d.interceptor.rules.play(powerOn, reference, name)
+		said := d.interceptor.rules.play(powerOn, reference, name)
+		fault, at := said.fault, said.at
 		if fault == nil {
 			fault, at = d.interceptor.strictness.ofPowerOn(ctx.Map, vm), inTask
 		}

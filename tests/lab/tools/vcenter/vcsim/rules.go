@@ -20,21 +20,32 @@ type rule struct {
 	// Method is the SOAP method, such as CreateVM_Task. PowerOnVM_Task also means each VM that a
 	// PowerOnMultiVM_Task powers on.
 	Method string `json:"method"`
-	// Name is a pattern, with * and ?, for the name of the VM that is to be made, or of the object that
-	// is called. Absent: any.
+	// Name is a pattern, with * and ?, for the name of the VM that is to be made, of the datastore on
+	// which a file is, or of the object that is called. Absent: any.
 	Name string `json:"name,omitempty"`
 	// First is the first matching call that fails, from 1. Absent: 1.
 	First int `json:"first,omitempty"`
 	// Times is how many calls fail from there on. Absent: all.
 	Times int `json:"times,omitempty"`
-	// At is call, task (the default for methods that return one) or not-attempted (PowerOnVM_Task only).
+	// At is call, task (the default for methods that return one), not-attempted (PowerOnVM_Task only), or
+	// held (tasks of files only): the task runs, and does what it is for once the rule is taken away.
 	At place `json:"at,omitempty"`
-	// Fault is the fault.
+	// Fault is the fault. Absent for what is held.
 	Fault faultSpec `json:"fault"`
 
 	// Seen counts matching calls, Played those that failed.
 	Seen   int `json:"seen"`
 	Played int `json:"played"`
+
+	// gone is closed when the rule is taken away.
+	gone chan struct{}
+}
+
+// verdict is what the rules say of a call: a fault and where it comes, or until when its task is held.
+type verdict struct {
+	fault types.BaseMethodFault
+	at    place
+	until <-chan struct{}
 }
 
 // faultSpec is a fault by the name of its type, such as NoPermission, and its fields by their names
@@ -59,7 +70,7 @@ func (r *rules) add(rule rule) (rule, error) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	r.last++
-	rule.ID, rule.Seen, rule.Played = r.last, 0, 0
+	rule.ID, rule.Seen, rule.Played, rule.gone = r.last, 0, 0, make(chan struct{})
 	r.list = append(r.list, &rule)
 	return rule, nil
 }
@@ -79,36 +90,51 @@ func (r *rules) all() []rule {
 func (r *rules) remove(id int) bool {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	before := len(r.list)
-	r.list = slices.DeleteFunc(r.list, func(rule *rule) bool { return rule.ID == id })
-	return len(r.list) < before
+	return r.forget(func(rule *rule) bool { return rule.ID == id })
 }
 
 // clear forgets all rules.
 func (r *rules) clear() {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	r.list = nil
+	r.forget(func(*rule) bool { return true })
 }
 
-// play returns the fault of the first rule that wants this call to fail, and where it fails.
-// Every rule that matches counts the call.
-func (r *rules) play(method string, object types.ManagedObjectReference, name func() string) (types.BaseMethodFault, place) {
+// forget takes rules away, and says whether there were any.
+func (r *rules) forget(is func(*rule) bool) bool {
+	before := len(r.list)
+	r.list = slices.DeleteFunc(r.list, func(rule *rule) bool {
+		if is(rule) {
+			close(rule.gone)
+			return true
+		}
+		return false
+	})
+	return len(r.list) < before
+}
+
+// play returns what the first rule says that is for this call and due. Every rule that matches counts
+// the call.
+func (r *rules) play(method string, object types.ManagedObjectReference, name func() string) verdict {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	var fault types.BaseMethodFault
-	at := never
+	said := verdict{at: never}
 	for _, rule := range r.list {
 		if rule.Method != method || !rule.isFor(name) {
 			continue
 		}
 		rule.Seen++
-		if fault == nil && rule.isDue() {
+		if said.at == never && rule.isDue() {
 			rule.Played++
-			fault, at = rule.Fault.of(object), rule.At
+			said.at = rule.At
+			if rule.At == held {
+				said.until = rule.gone
+			} else {
+				said.fault = rule.Fault.of(object)
+			}
 		}
 	}
-	return fault, at
+	return said
 }
 
 func (r *rule) check() error {
@@ -138,8 +164,13 @@ func (r *rule) check() error {
 		if r.Method != powerOn {
 			return fmt.Errorf("only %s can be not-attempted", powerOn)
 		}
+	case held:
+		if !slices.Contains(holdable(), r.Method) {
+			return fmt.Errorf("no task of %s can be held; those of %s can", r.Method, strings.Join(holdable(), ", "))
+		}
+		return nil
 	default:
-		return fmt.Errorf("at is call, task or not-attempted, not %q", r.At)
+		return fmt.Errorf("at is call, task, not-attempted or held, not %q", r.At)
 	}
 	_, err := r.Fault.decode()
 	return err

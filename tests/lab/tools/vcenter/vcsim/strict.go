@@ -23,6 +23,7 @@ const (
 	atCall       place = "call"          // the call is answered by a fault
 	inTask       place = "task"          // the call returns a task, and that fails
 	notAttempted place = "not-attempted" // the group's task succeeds, and lists the VM as not attempted
+	held         place = "held"          // the task waits before it does anything
 )
 
 // strictness says what is refused that the stock simulator lets pass, and a vCenter does not.
