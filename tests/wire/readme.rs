@@ -11,6 +11,7 @@ use crate::zone::{Zone, soon};
 
 /// The tools of the lab under the names that a person types.
 const TOOLS: &str = r#"
+PATH="$BIN:$PATH"
 kubectl() { "$KUBECTL" --namespace "$NAMESPACE" "$@"; }
 govc() { "$GOVC" "$@"; }
 "#;
@@ -54,7 +55,12 @@ async fn walked(name: &str, shell: &mut Command) -> Vec<(String, String)> {
 fn shell(lab: &Lab) -> Command {
     let image = lab.images().publish(Content::iso(1 << 20, 1)).unwrap();
     let mut shell = Command::new("sh");
+    let certificates = lab.certificates();
     shell
+        .env("BIN", lab.link_tools().unwrap())
+        .env("DRIVER_CA", &certificates.authority)
+        .env("DRIVER_CERTIFICATE", &certificates.person.certificate)
+        .env("DRIVER_KEY", &certificates.person.key)
         .env("HCP_VCENTER", lab.proxy().address().to_string())
         .env("HCP_VCENTER_CA", &lab.certificates().authority)
         .env("HCP_VCENTER_PASSWORD_FILE", lab.vcenter().password_file())
@@ -72,12 +78,11 @@ fn shell(lab: &Lab) -> Command {
 async fn the_walk_through_makes_a_machine_watches_it_and_removes_it() {
     let zone = Zone::unconnected().await;
     let mut shell = shell(&zone.lab);
+    let driver = zone.lab.driver().unwrap().address();
     shell
         .env("GRPCURL", zone.lab.grpcurl().unwrap().command_line())
-        .env(
-            "HCP_DRIVER",
-            zone.lab.driver().unwrap().address().to_string(),
-        );
+        .env("HCP_DRIVER", driver.to_string())
+        .env("DRIVER_ADDRESS", format!("https://{driver}"));
     let said = walked("grpcurl-walk", &mut shell).await;
     let names: Vec<_> = said.iter().map(|(name, _)| name.as_str()).collect();
     let steps = [
@@ -88,8 +93,12 @@ async fn the_walk_through_makes_a_machine_watches_it_and_removes_it() {
         "iso",
         "make",
         "watch",
+        "eject",
         "power-off",
         "delete",
+        "upload",
+        "iso-files",
+        "iso-delete",
     ];
     assert_eq!(names, steps);
     for (name, word) in [
@@ -99,9 +108,14 @@ async fn the_walk_through_makes_a_machine_watches_it_and_removes_it() {
         ("room", "ROOM_LIMIT_"),
         ("iso", "ISO_STATE_READY"),
         ("make", "VIRTUAL_MACHINE_STATE_RUNNING"),
+        ("make", "\"mountedIso\": \"[LocalDS_0] hcp-iso/iso-"),
         ("watch", "walk-n01"),
+        ("eject", "VERB_EJECT_ISO"),
         ("power-off", "VIRTUAL_MACHINE_STATE_OFF"),
         ("delete", "VIRTUAL_MACHINE_STATE_GONE"),
+        ("upload", "[LocalDS_0] hcp-iso/iso-"),
+        ("iso-files", "ISO_ORIGIN_UPLOAD"),
+        ("iso-delete", "ISO_STATE_GONE"),
     ] {
         let (_, said) = said.iter().find(|(step, _)| step == name).unwrap();
         assert!(said.contains(word), "{name}: {said}");
@@ -114,7 +128,7 @@ async fn the_walk_through_makes_a_machine_watches_it_and_removes_it() {
 
 #[tokio::test]
 async fn the_template_by_hand_has_its_machines_made_and_removed() {
-    let hub = Hub::of(Lab::builder()).await;
+    let hub = Hub::of(Lab::builder().node_pools()).await;
     let mut shell = shell(&hub.lab);
     shell.env("KUBECONFIG", hub.lab.kubeconfig().unwrap());
     let said = walked("kubectl-walk", &mut shell).await;
@@ -125,7 +139,7 @@ async fn the_template_by_hand_has_its_machines_made_and_removed() {
             .count()
     };
     let names: Vec<_> = said.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["prepare", "apply", "scale", "url", "delete"]);
-    assert_eq!([1, 2, 3, 4].map(machines), [3, 1, 2, 0], "{said:?}");
-    assert!(said[3].1.contains("hcp-iso/agent-"), "{said:?}");
+    assert_eq!(names, ["prepare", "apply", "scale", "delete"]);
+    assert_eq!([1, 2, 3].map(machines), [3, 1, 0], "{said:?}");
+    assert!(said[1].1.contains("hcp-iso/workers-"), "{said:?}");
 }

@@ -1,8 +1,8 @@
 //! `vsphere-driver upload-iso`: sends an ISO to a running driver, for people without a URL.
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use contract::v1::{
-    Owner, UploadIsoHeader, UploadIsoRequest, UploadIsoResponse, isos_client::IsosClient,
+    Fault, Owner, UploadIsoHeader, UploadIsoRequest, UploadIsoResponse, isos_client::IsosClient,
     upload_iso_request::Part,
 };
 use sha2::{Digest as _, Sha256};
@@ -14,7 +14,10 @@ use std::{
 };
 use tokio::{sync::mpsc, task::spawn_blocking};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::{
+    Status,
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
+};
 use vsphere_driver::iso::digest::Digest;
 
 /// Bytes in a message.
@@ -37,20 +40,26 @@ pub(crate) struct UploadIso {
     file: PathBuf,
 
     /// Where the driver listens: `https://driver.example:50051`; `http://` for one without TLS.
-    #[arg(long, env = "DRIVER_ADDRESS", value_name = "URL")]
+    #[arg(long, env = "DRIVER_ADDRESS", value_name = "URL", value_parser = address)]
     address: String,
 
     /// The authorities that sign the driver, PEM.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = "DRIVER_CA", value_name = "FILE")]
     ca: Option<PathBuf>,
 
     /// The certificate to show, PEM.
-    #[arg(long, value_name = "FILE", requires = "key")]
+    #[arg(long, env = "DRIVER_CERTIFICATE", value_name = "FILE")]
+    #[arg(requires = "key")]
     certificate: Option<PathBuf>,
 
     /// The private key of that certificate, PEM.
-    #[arg(long, value_name = "FILE", requires = "certificate")]
+    #[arg(long, env = "DRIVER_KEY", value_name = "FILE")]
+    #[arg(requires = "certificate")]
     key: Option<PathBuf>,
+
+    /// Name in the driver's certificate, where it is not the host of the address.
+    #[arg(long, env = "DRIVER_SERVER_NAME", value_name = "NAME")]
+    server_name: Option<String>,
 
     /// Name of the vCenter, as the driver knows it.
     #[arg(long, value_name = "NAME")]
@@ -69,7 +78,7 @@ pub(crate) struct UploadIso {
     owner: String,
 
     /// Begins the name of the file on the datastore; left out: the name of the ISO.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = given_label)]
     label: Option<String>,
 }
 
@@ -97,7 +106,7 @@ impl UploadIso {
         let read = reading.await.context("reading the ISO")?;
         let reply = match replied {
             Ok(reply) => reply.into_inner(),
-            Err(status) => bail!("{}", status.message()),
+            Err(status) => return Err(self.refusal(&status)),
         };
         read?;
         print(&reply)
@@ -145,13 +154,27 @@ impl UploadIso {
         let Some(ca) = &self.ca else {
             bail!("--ca is missing: name the authorities that sign the driver");
         };
-        let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(ca)?));
-        Ok(match (&self.certificate, &self.key) {
-            (Some(certificate), Some(key)) => {
-                tls.identity(Identity::from_pem(read(certificate)?, read(key)?))
-            }
-            _ => tls,
-        })
+        let (Some(certificate), Some(key)) = (&self.certificate, &self.key) else {
+            bail!("--certificate and --key are missing: the driver wants to know who calls");
+        };
+        let mut tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(ca)?));
+        if let Some(name) = &self.server_name {
+            tls = tls.domain_name(name);
+        }
+        Ok(tls.identity(Identity::from_pem(read(certificate)?, read(key)?)))
+    }
+
+    /// What the driver said, or what may be wrong with the connection where it said nothing.
+    fn refusal(&self, status: &Status) -> anyhow::Error {
+        let said = status.message();
+        if Fault::of_status(status).is_some() {
+            return anyhow!("{said}");
+        }
+        let address = &self.address;
+        anyhow!(
+            "{address} ended the connection ({said}): it may speak TLS, or not, contrary to the \
+             address, or not know the certificate"
+        )
     }
 }
 
@@ -196,12 +219,35 @@ fn message(part: Part) -> UploadIsoRequest {
     UploadIsoRequest { part: Some(part) }
 }
 
+/// An address with its scheme, without which nobody knows whether TLS is spoken there.
+fn address(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("https://");
+    match rest.or_else(|| text.strip_prefix("http://")) {
+        Some(rest) if !rest.is_empty() => Ok(text.to_owned()),
+        _ => Err("write `https://host:port`, or `http://host:port` for one without TLS".into()),
+    }
+}
+
+/// A label that a person chose, which is not changed.
+fn given_label(text: &str) -> Result<String, String> {
+    let length = text.chars().count();
+    if (1..=MAX_LABEL).contains(&length) && text.chars().all(of_labels) {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "write 1 to {MAX_LABEL} characters of `A-Za-z0-9._-`"
+    ))
+}
+
 /// The name of the ISO as a label.
 fn label(file: &Path) -> String {
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    let label = stem.chars().map(|c| if good(c) { c } else { '-' });
+    let label = stem.chars().map(|c| if of_labels(c) { c } else { '-' });
     label.take(MAX_LABEL).collect()
+}
+
+fn of_labels(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')
 }
 
 /// Writes the paths, one a line.
@@ -273,6 +319,27 @@ mod tests {
             assert_eq!(label(Path::new(file)), name);
         }
         assert_eq!(label(Path::new(&"x".repeat(99))).len(), MAX_LABEL);
+    }
+
+    #[test]
+    fn an_address_without_its_scheme_and_a_label_with_other_characters_are_refused() {
+        for (text, good) in [
+            ("https://driver.example:50051", true),
+            ("http://127.0.0.1:50051", true),
+            ("driver.example:50051", false),
+            ("https://", false),
+        ] {
+            assert_eq!(address(text).is_ok(), good, "{text}");
+        }
+        let long = "x".repeat(MAX_LABEL + 1);
+        for (text, good) in [
+            ("a.b_c-1", true),
+            ("a b", false),
+            ("", false),
+            (&long, false),
+        ] {
+            assert_eq!(given_label(text).is_ok(), good, "{text}");
+        }
     }
 
     #[test]

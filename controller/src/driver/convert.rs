@@ -8,14 +8,14 @@ mod requests;
 
 pub(super) use capacity::capacity;
 pub use capacity::needs;
-pub(super) use faults::of_connect;
+pub(super) use faults::{of_connect, of_iso};
 pub(super) use isos::{iso, iso_withdrawal};
 pub use requests::spec_hash;
 pub(super) use requests::{caller, connect, filter};
 
 #[cfg(test)]
 mod tests {
-    use super::of_connect;
+    use super::{of_connect, of_iso};
     use crate::driver::{
         ExtraConfig, Fault, Kind, Login, LoginPart, Machine, MachineSpec, Ownership, Placement,
         Retry, Tombstone, Trust,
@@ -61,6 +61,22 @@ mod tests {
         let told = pb::Fault::invalid("trust", "cannot be used: the system has no authorities");
         let fault = of_connect(told.into_status("op"));
         assert_eq!((fault.kind, fault.word), (Kind::Other, "InvalidField"));
+    }
+
+    #[test]
+    fn an_iso_is_refused_by_the_fields_of_a_template() {
+        for (field, told) in [
+            ("source.url.url", "`agentISO.url` is wrong"),
+            ("source.datastore_path", "`agentISO.datastorePath` is wrong"),
+            (
+                "source.url.ca_bundle_pem",
+                "`agentISO.caBundle`, or `ca.crt` of its request Secret, is wrong",
+            ),
+        ] {
+            let fault = of_iso(pb::Fault::invalid(field, "is wrong").into_status("op"));
+            assert_eq!(fault.word, "InvalidField");
+            assert!(fault.message.starts_with(told), "{}", fault.message);
+        }
     }
 
     #[test]

@@ -241,7 +241,8 @@ impl<W: Wire> Driver for GrpcDriver<W> {
 
     async fn ensure_iso(&self, on: On<'_>, owner: &Owner, iso: &IsoWanted) -> Result<Iso, Fault> {
         let request = within(ACCEPTANCE, convert::iso(on, owner, iso));
-        let reply = self.isos().ensure_iso(request).await?.into_inner();
+        let reply = self.isos().ensure_iso(request).await;
+        let reply = reply.map_err(convert::of_iso)?.into_inner();
         Ok(reply.iso.ok_or(Fault::bad_reply("the ISO"))?.into())
     }
 

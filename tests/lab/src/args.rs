@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use lab::proxy::Hostile;
 
+use self::bench::size;
 pub(crate) use self::bench::{
     Bench, BenchMode, Idle, Iso, Lanes, Make, Measure, Overload, Templates, Watch,
 };
@@ -42,6 +43,8 @@ pub(crate) enum Command {
     Env,
     /// Breaks calls to vCenter, counts them, or makes vCenter slow or unreachable.
     Fault(Fault),
+    /// Serves one more ISO by the image service of the running lab, and prints its URL.
+    Image(Image),
     /// Measures speed, calls and memory, beside what is aimed at.
     Bench(Bench),
     /// Kills the services at certain calls, starts them again, and looks at what became of it.
@@ -155,6 +158,20 @@ pub(crate) enum Service {
     Driver,
     /// The controller.
     Controller,
+}
+
+/// Options of `image`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Image {
+    /// How large the ISO is.
+    #[arg(long, default_value = "16MiB", value_name = "SIZE", value_parser = size)]
+    pub(crate) size: u64,
+    /// How much of it is sent in a second, at most; left out: as much as goes.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) rate: Option<u64>,
+    /// The URLs of all earlier ones are refused from now on, as those with an expired token are.
+    #[arg(long)]
+    pub(crate) expire: bool,
 }
 
 /// Options of `fault`.

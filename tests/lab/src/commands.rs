@@ -7,6 +7,7 @@ pub(crate) mod demo;
 pub(crate) mod down;
 pub(crate) mod env;
 pub(crate) mod fault;
+pub(crate) mod image;
 mod isos;
 pub(crate) mod keep;
 mod numbers;

@@ -40,6 +40,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Down => commands::down::run().await,
         Command::Env => commands::env::run(),
         Command::Fault(fault) => commands::fault::run(&fault).await,
+        Command::Image(image) => commands::image::run(&image).await,
         Command::Bench(bench) => commands::bench::run(&bench).await,
         Command::Crash(crash) => commands::crash::run(&crash).await,
         Command::Soak(soak) => commands::soak::run(&soak).await,

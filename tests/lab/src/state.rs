@@ -39,6 +39,8 @@ pub struct State {
     pub images: ImagesState,
     /// The authority of all certificates but that of the image service.
     pub authority: PathBuf,
+    /// The certificate that a person shows to the driver, and its key.
+    pub person: (PathBuf, PathBuf),
     /// Where the services are started again.
     pub control: SocketAddr,
     /// A folder with all tools, for `PATH`.
@@ -93,6 +95,7 @@ impl State {
                 password_file: site.vcenter.password_file().to_owned(),
             });
         }
+        let person = &lab.certificates().person;
         let keeper = lab.folder().join("keeper.log");
         Ok(Self {
             keeper: Recorded::of("keeper", std::process::id(), &keeper)?,
@@ -104,6 +107,7 @@ impl State {
             vcenters,
             images: ImagesState::of(lab)?,
             authority: lab.certificates().authority.clone(),
+            person: (person.certificate.clone(), person.key.clone()),
             control,
             tools: lab.link_tools()?,
         })

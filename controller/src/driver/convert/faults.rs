@@ -61,6 +61,32 @@ pub(in crate::driver) fn of_connect(status: Status) -> Fault {
     }
 }
 
+/// Why an ISO was refused, told by the fields of a template: those of the call are not what people wrote.
+pub(in crate::driver) fn of_iso(status: Status) -> Fault {
+    const FIELDS: [(&str, &str); 7] = [
+        ("`source.datastore_path`", "`agentISO.datastorePath`"),
+        ("`source.url.url`", "`agentISO.url`"),
+        (
+            "`source.url.ca_bundle_pem`",
+            "`agentISO.caBundle`, or `ca.crt` of its request Secret,",
+        ),
+        ("`source.url.proxy.url`", "`agentISO.proxy`"),
+        ("`source.url.headers`", "`headers` of its request Secret"),
+        ("`source.url.sha256`", "`agentISO.sha256`"),
+        ("`datastores[0]`", "`vmTemplate.datastore`"),
+    ];
+    let fault = Fault::from(status);
+    let told = FIELDS
+        .iter()
+        .fold(fault.message, |message, (ours, theirs)| {
+            message.replace(ours, theirs)
+        });
+    Fault {
+        message: told,
+        ..fault
+    }
+}
+
 /// The part of the login that a fault of a connect is about.
 fn login_part(fault: &pb::Fault) -> Option<LoginPart> {
     Some(match fault.field.as_str() {

@@ -144,7 +144,7 @@ pub(crate) struct Iso {
 }
 
 /// A number of bytes: `512MiB`, `8GiB`.
-fn size(text: &str) -> Result<u64, String> {
+pub(super) fn size(text: &str) -> Result<u64, String> {
     let units = [("MiB", 20), ("GiB", 30)];
     let mut parts = units.iter().filter_map(|(unit, shift)| {
         let count: u64 = text.strip_suffix(unit)?.parse().ok()?;

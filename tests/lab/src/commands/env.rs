@@ -47,6 +47,11 @@ fn variables(state: &State) -> anyhow::Result<Vec<(String, String)>> {
     if let (Some(driver), Some(grpcurl)) = (state.driver, &state.grpcurl) {
         set("HCP_DRIVER", driver.to_string());
         set("GRPCURL", grpcurl.clone());
+        // What `vsphere-driver upload-iso` reads.
+        set("DRIVER_ADDRESS", format!("https://{driver}"));
+        set("DRIVER_CA", state.authority.display().to_string());
+        set("DRIVER_CERTIFICATE", state.person.0.display().to_string());
+        set("DRIVER_KEY", state.person.1.display().to_string());
     }
     for process in &state.processes {
         let name = process.name.replace('-', "_").to_uppercase();

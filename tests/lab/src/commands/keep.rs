@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Mutex;
 
+use super::image::{self, Shelf};
 use crate::args::{Only, Up};
 
 /// The line with which the keeper tells that all is ready.
@@ -77,9 +78,15 @@ pub(crate) async fn hold(lab: Lab, end: impl Future<Output = ()>) -> anyhow::Res
 
 async fn serve(lab: Arc<Mutex<Lab>>) -> lab::Result<SocketAddr> {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let shelf = Arc::new(Shelf::default());
     let handler = move |order: control::Order| -> futures::future::BoxFuture<'static, _> {
-        let lab = Arc::clone(&lab);
-        Box::pin(async move { restart(&lab, &order.path).await })
+        let (lab, shelf) = (Arc::clone(&lab), Arc::clone(&shelf));
+        Box::pin(async move {
+            match order.path.as_str() {
+                image::PATH => shelf.add(&*lab.lock().await, &order.body),
+                path => restart(&lab, path).await,
+            }
+        })
     };
     control::serve(any, Arc::new(handler)).await
 }

@@ -27,19 +27,22 @@ impl Lab {
         Ok(processes)
     }
 
-    /// Makes a folder with links to all tools, for `PATH`.
+    /// Makes a folder with links to all tools and to the driver, for `PATH`.
     pub fn link_tools(&self) -> Result<PathBuf> {
         let folder = self.folder().join("bin");
         files::create_private_folder(&folder)?;
         let tools = &self.tools;
-        for (name, tool) in [
-            ("etcd", &tools.etcd),
+        let driver = self.driver.as_ref();
+        let driver = driver.map(|driver| ("vsphere-driver", driver.program()));
+        let tools = [
+            ("etcd", &*tools.etcd),
             ("kube-apiserver", &tools.kube_apiserver),
             ("kubectl", &tools.kubectl),
             ("grpcurl", &tools.grpcurl),
             ("vcsim", &tools.vcsim),
             ("govc", &tools.govc),
-        ] {
+        ];
+        for (name, tool) in tools.into_iter().chain(driver) {
             let link = folder.join(name);
             if link.exists() {
                 std::fs::remove_file(&link).doing("removing", &link)?;

@@ -51,6 +51,11 @@ impl Driver {
         Ok(driver)
     }
 
+    /// The program.
+    pub fn program(&self) -> &Path {
+        &self.setup.program
+    }
+
     /// Where it listens; the same after a restart.
     pub fn address(&self) -> SocketAddr {
         self.address

@@ -86,7 +86,7 @@ impl Rule {
         match self {
             Self::Length => "is longer than 4 KiB",
             Self::Characters => "has a character other than visible ASCII, or a backslash, in it",
-            Self::Form => "must be `https://host/path`",
+            Self::Form => "must have a scheme and a host, as `https://host:8443/path` has",
             Self::Scheme => "must begin with `https://`",
             Self::UserInfo => "must not hold a user name",
             Self::Fragment => "must not hold a fragment",
