@@ -42,6 +42,16 @@ impl Drop for Person<'_> {
     }
 }
 
+/// Has the driver fetch an ISO.
+fn fetched(url: &str) -> String {
+    format!(
+        r#"$GRPCURL -d @ $HCP_DRIVER vsphere.driver.v1.Isos/EnsureIso <<JSON
+{{"vcenter": "lab", "owner": {{"name": "person"}}, "datastores": ["LocalDS_0"], "wait": "60s",
+  "source": {{"url": {{"url": "{url}", "caBundlePem": "$(awk '{{printf "%s\n", $0}}' "$HCP_IMAGES_CA")"}}}}}}
+JSON"#
+    )
+}
+
 #[test]
 fn a_person_starts_uses_breaks_mends_and_ends_a_lab() {
     let folder = tempfile::tempdir().unwrap();
@@ -55,6 +65,16 @@ fn a_person_starts_uses_breaks_mends_and_ends_a_lab() {
     assert!(info.contains("runId"), "{info}");
     let found = person.in_shell("govc find / -type d");
     assert_eq!(found.trim(), "/DC0");
+
+    let earlier = person.types("image --size 1MiB");
+    let later = person.types("image --size 1MiB --expire");
+    for (url, became) in [
+        (earlier, "REASON_ISO_SOURCE_EXPIRED"),
+        (later, "ISO_STATE_READY"),
+    ] {
+        let said = person.in_shell(&fetched(url.trim()));
+        assert!(said.contains(became), "{said}");
+    }
 
     person.types("fault add CreateVM_Task drop-after --nth 2");
     let faults: Value = serde_json::from_str(&person.types("fault list")).unwrap();
