@@ -1,21 +1,20 @@
 //! Plays a round: asks for a change, kills at the planned calls, starts again, and looks.
 
+mod kill;
+
 use std::fmt;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail, ensure};
 use kube::ResourceExt as _;
 use lab::agents::InfraEnv;
-use lab::proxy::{Moment, Outage, Proxy, Sprung, Which};
 use lab::{Lab, wait_for};
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
 
+use self::kill::Killed;
 use super::eyes::{self, Census};
 use super::invariants::{Invariant, Judge};
-use super::plan::{Change, Kill, Point, Round, Victim, Wire};
+use super::plan::{Change, Round};
 use super::world::{Strangers, World};
 use super::{NAME, rounded};
 use crate::commands::isos::{Figures, Library, Watch};
@@ -28,36 +27,6 @@ const CONVERGED: Duration = Duration::from_secs(30);
 /// What a person set on the template.
 const LABEL: (&str, &str) = ("example.org/team", "blue");
 const ANNOTATION: (&str, &str) = ("example.org/note", "kept");
-
-/// A kill that happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Killed {
-    process: Victim,
-    #[serde(flatten)]
-    at: At,
-}
-
-/// Where it happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
-enum At {
-    Call {
-        wire: Wire,
-        which: Which,
-        moment: Moment,
-        at_call: u64,
-        method: String,
-    },
-    Byte {
-        at_byte: u64,
-    },
-}
-
-/// A kill that is waited for.
-enum Coming {
-    Call(oneshot::Receiver<Sprung>),
-    Byte,
-}
 
 /// A round that was played.
 #[derive(Debug, Clone, Serialize)]
@@ -82,6 +51,7 @@ pub(super) struct Player {
     /// UID of the template, while there is one.
     owner: Option<String>,
     watch: Watch,
+    infra_env: InfraEnv,
     library: Library,
 }
 
@@ -90,11 +60,12 @@ impl Player {
         let strangers = Strangers::make(&lab, NAME).await?;
         let watch = Watch::start(&lab).await?;
         let infra_env = InfraEnv::new(&lab, NAME);
-        let library = Library::open(&lab, infra_env, &watch).await?;
+        let library = Library::open(&lab, vec![infra_env.clone()], &watch).await?;
         Ok(Self {
             lab,
             watch,
             library,
+            infra_env,
             vms,
             strangers,
             copied: false,
@@ -176,94 +147,6 @@ impl Player {
         self.watch.figures()
     }
 
-    /// Sets the trap of a kill.
-    fn arm(&mut self, kill: &Kill) -> anyhow::Result<Coming> {
-        match kill.at {
-            Point::Call { wire, trap } => {
-                let kill = self.killer(kill.victim)?;
-                Ok(Coming::Call(self.wire(wire)?.trap(trap, kill)))
-            }
-            Point::Byte(byte) => {
-                self.library.stall(byte);
-                Ok(Coming::Byte)
-            }
-        }
-    }
-
-    fn killer(&self, victim: Victim) -> anyhow::Result<impl FnOnce() + Send + 'static> {
-        let mut killers = Vec::new();
-        if victim.is_driver() {
-            killers.push(self.lab.driver()?.process()?.killer());
-        }
-        if victim.is_controller() {
-            killers.push(self.lab.controller()?.process()?.killer());
-        }
-        Ok(move || killers.into_iter().for_each(|kill| kill()))
-    }
-
-    /// Waits for a kill, and checks that it is the planned one.
-    async fn seen(&self, kill: &Kill, coming: Coming) -> anyhow::Result<Killed> {
-        let process = kill.victim;
-        let at = match (kill.at, coming) {
-            (Point::Call { wire, trap }, Coming::Call(sprung)) => {
-                let sprung = tokio::time::timeout(PATIENCE, sprung).await;
-                let Sprung { method, call } = sprung.context("the planned call did not come")??;
-                ensure!(call == trap.nth, "call {call} is not the planned one");
-                At::Call {
-                    wire,
-                    which: trap.which,
-                    moment: trap.moment,
-                    at_call: call,
-                    method,
-                }
-            }
-            (Point::Byte(at_byte), Coming::Byte) => {
-                self.library.stalled().await?;
-                self.killer(kill.victim)?();
-                At::Byte { at_byte }
-            }
-            (Point::Call { .. }, Coming::Byte) | (Point::Byte(_), Coming::Call(_)) => {
-                bail!("another kill is waited for than was planned")
-            }
-        };
-        Ok(Killed { process, at })
-    }
-
-    fn wire(&self, wire: Wire) -> anyhow::Result<&Arc<Proxy>> {
-        Ok(match wire {
-            Wire::Soap => self.lab.proxy(),
-            Wire::Rpc => self.lab.rpcs()?,
-        })
-    }
-
-    /// Starts what was killed, with the trap of the next kill set before its first call.
-    async fn start_again(
-        &mut self,
-        kill: &Kill,
-        next: Option<&Kill>,
-    ) -> anyhow::Result<Option<Coming>> {
-        let wire = match next.map(|next| next.at) {
-            Some(Point::Call { wire, .. }) => Some(Arc::clone(self.wire(wire)?)),
-            Some(Point::Byte(_)) | None => None,
-        };
-        if let Some(wire) = &wire {
-            wire.outage(Outage::Refused);
-        }
-        if kill.victim.is_driver() {
-            self.lab.kill_driver_with_its_sessions().await?;
-            self.lab.restart_driver().await?;
-        }
-        if kill.victim.is_controller() {
-            self.lab.restart_controller().await?;
-        }
-        self.library.calm();
-        let coming = next.map(|next| self.arm(next)).transpose()?;
-        if let Some(wire) = &wire {
-            wire.outage(Outage::None);
-        }
-        Ok(coming)
-    }
-
     async fn ask(&mut self, change: Change) -> anyhow::Result<()> {
         self.asked = change.machines(self.vms);
         if change == Change::Up {
@@ -277,7 +160,7 @@ impl Player {
             }
             (_, None) => {
                 let template = self.lab.template(NAME, self.asked);
-                let mut template = self.library.followed_by(&self.lab, template)?;
+                let mut template = self.infra_env.followed_by(&self.lab, template)?;
                 template["metadata"]["labels"] = json!({LABEL.0: LABEL.1});
                 template["metadata"]["annotations"] = json!({ANNOTATION.0: ANNOTATION.1});
                 self.lab.apply(&template).await?;
@@ -373,25 +256,11 @@ impl Played {
     }
 }
 
-impl fmt::Display for At {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Call {
-                moment,
-                at_call,
-                method,
-                ..
-            } => write!(out, "{moment:?} call {at_call} ({method})"),
-            Self::Byte { at_byte } => write!(out, "at byte {at_byte} of the image"),
-        }
-    }
-}
-
 impl fmt::Display for Played {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{:?}", self.change)?;
-        for Killed { process, at } in &self.kills {
-            write!(out, ", {process:?} killed {at}")?;
+        for kill in &self.kills {
+            write!(out, ", {kill}")?;
         }
         write!(
             out,

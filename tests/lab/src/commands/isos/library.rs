@@ -1,4 +1,4 @@
-//! The image of an `InfraEnv`, which is made anew again and again.
+//! The image of one or several `InfraEnv`s, which is made anew again and again.
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ use super::{SIZE, Watch};
 /// How long the driver may take to fetch what it has heard of.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// An `InfraEnv` with the image that it has now.
+/// `InfraEnv`s with the image that all of them have now.
 pub(in crate::commands) struct Library {
-    infra_env: InfraEnv,
+    infra_envs: Vec<InfraEnv>,
     image: Image,
     /// That of the content that it holds; each is another.
     seed: u64,
@@ -29,30 +29,23 @@ pub(in crate::commands) struct Library {
 // === impl Library ===
 
 impl Library {
-    /// Makes the `InfraEnv`, whose first image is not told of yet.
+    /// Makes the `InfraEnv`s, whose first image is not told of yet.
     pub(in crate::commands) async fn open(
         lab: &Lab,
-        infra_env: InfraEnv,
+        infra_envs: Vec<InfraEnv>,
         watch: &Watch,
     ) -> anyhow::Result<Self> {
-        lab.apply(&infra_env.manifest()).await?;
+        for infra_env in &infra_envs {
+            lab.apply(&infra_env.manifest()).await?;
+        }
         let content = content(1, watch);
         Ok(Self {
-            infra_env,
+            infra_envs,
             digits: digits(&content),
             image: lab.images().publish(content)?,
             seed: 1,
             stalled: 0,
         })
-    }
-
-    /// A template that boots whatever its image is.
-    pub(in crate::commands) fn followed_by(
-        &self,
-        lab: &Lab,
-        template: Value,
-    ) -> anyhow::Result<Value> {
-        Ok(self.infra_env.followed_by(lab, template)?)
     }
 
     /// Nothing goes wrong with it any more.
@@ -93,7 +86,10 @@ impl Library {
 
     /// Tells of the image.
     pub(in crate::commands) async fn tell(&self, lab: &Lab) -> anyhow::Result<()> {
-        Ok(self.infra_env.image_created(lab, &self.image).await?)
+        for infra_env in &self.infra_envs {
+            infra_env.image_created(lab, &self.image).await?;
+        }
+        Ok(())
     }
 
     /// Has each transfer stand still after so many bytes, until the image is calmed.

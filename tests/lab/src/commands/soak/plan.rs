@@ -52,6 +52,9 @@ pub(super) enum Hitch {
     Broken(u64),
     /// The driver is killed after so many bytes.
     Killed(u64),
+    /// After so many bytes another image takes its place, under the same URL, and the rest of these still
+    /// comes.
+    Overtaken(u64),
 }
 
 /// What strikes.
@@ -115,10 +118,11 @@ impl Plan {
     fn rotation(&mut self) -> Rotation {
         let same_url = self.numbers.below(2) == 0;
         let byte = self.numbers.below(SIZE);
-        let hitch = match self.numbers.below(5) {
+        let hitch = match self.numbers.below(6) {
             0 => Hitch::Nothing,
             1 => Hitch::Expired,
             2 => Hitch::Broken(byte),
+            3 => Hitch::Overtaken(byte),
             _ => Hitch::Killed(byte),
         };
         Rotation { same_url, hitch }
@@ -199,6 +203,8 @@ mod tests {
         assert!(hitches.contains(&Hitch::Nothing) && hitches.contains(&Hitch::Expired));
         let broken = |it: &Hitch| matches!(it, Hitch::Broken(at) if *at < SIZE);
         let killed = |it: &Hitch| matches!(it, Hitch::Killed(at) if *at < SIZE);
+        let overtaken = |it: &Hitch| matches!(it, Hitch::Overtaken(at) if *at < SIZE);
         assert!(hitches.iter().any(broken) && hitches.iter().any(killed));
+        assert!(hitches.iter().any(overtaken));
     }
 }

@@ -1,5 +1,7 @@
 //! Plays a round: asks for a change, strikes, waits until all is well again, and looks.
 
+mod image;
+
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -8,13 +10,13 @@ use kube::ResourceExt as _;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use lab::Lab;
-use lab::agents::{Agents, Cast, Pool};
+use lab::agents::{Agents, Cast, InfraEnv, Pool};
 use lab::proxy::Outage;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::NAME;
-use super::plan::{Blow, BlowKind, Change, Hitch, Rotation, Round};
+use super::plan::{Blow, BlowKind, Change, Round};
 use super::watchman::{Sighting, Watchman};
 use crate::commands::crash::eyes::{self, Census};
 use crate::commands::crash::invariants::{Invariant, Judge};
@@ -60,6 +62,8 @@ pub(super) struct Player {
     /// UID of the template in test mode, while there is one.
     twin: Option<String>,
     watch: Watch,
+    /// The InfraEnv of that one.
+    own: InfraEnv,
     library: Library,
     _played: Agents,
 }
@@ -73,10 +77,14 @@ impl Player {
         pool.prepare(&lab).await?;
         let played = Agents::start(&lab, Cast::default()).await?;
         let watch = Watch::start(&lab).await?;
-        let library = Library::open(&lab, pool.infra_env(), &watch).await?;
+        // A template without a node pool may only take one of its own namespace.
+        let own = InfraEnv::new(&lab, TWIN);
+        let infra_envs = vec![pool.infra_env(), own.clone()];
+        let library = Library::open(&lab, infra_envs, &watch).await?;
         library.tell(&lab).await?;
         lab.apply(&pool.node_pool(0)).await?;
-        let mut template = library.followed_by(&lab, pool.template(&lab))?;
+        let template = pool.template(&lab);
+        let mut template = pool.infra_env().followed_by(&lab, template)?;
         template["metadata"]["labels"] = json!({LABEL.0: LABEL.1});
         lab.apply(&template).await?;
         let agents = api(&lab, "agent-install.openshift.io", "Agent", &pool.agents)?;
@@ -93,6 +101,7 @@ impl Player {
             owner,
             twin: None,
             watch,
+            own,
             library,
             _played: played,
         })
@@ -182,51 +191,6 @@ impl Player {
             Change::Rotate(rotation) => self.rotate(rotation).await,
             Change::Twin => self.twin_comes_or_goes().await,
         }
-    }
-
-    async fn rotate(&mut self, Rotation { same_url, hitch }: Rotation) -> anyhow::Result<()> {
-        if hitch == Hitch::Expired {
-            self.library.publish(&self.lab, &self.watch)?;
-            self.library.expire();
-            self.library.tell(&self.lab).await?;
-            let expired = |template: Option<&Value>| template.is_some_and(has_expired);
-            let waited = self.lab.wait_for_template(NAME, PATIENCE, expired).await;
-            waited.context("waiting for the token to be refused")?;
-        }
-        // Behind a URL that is good no more there is never another image.
-        if same_url && hitch != Hitch::Expired {
-            self.library.change(&self.watch);
-        } else {
-            self.library.publish(&self.lab, &self.watch)?;
-        }
-        match hitch {
-            Hitch::Nothing | Hitch::Expired => self.library.tell(&self.lab).await,
-            Hitch::Broken(after) => {
-                self.library.break_once(after);
-                self.library.tell(&self.lab).await
-            }
-            Hitch::Killed(after) => {
-                self.library.stall(after);
-                self.library.tell(&self.lab).await?;
-                self.library.stalled().await?;
-                self.kill_driver().await?;
-                self.library.calm();
-                Ok(())
-            }
-        }
-    }
-
-    async fn twin_comes_or_goes(&mut self) -> anyhow::Result<()> {
-        if self.twin.take().is_some() {
-            let delete = ["delete", "vmtemplate", TWIN, "--wait=false"];
-            self.lab.kubectl(&delete).await?;
-        } else {
-            let template = self.lab.template(TWIN, 1);
-            let template = self.library.followed_by(&self.lab, template)?;
-            self.lab.apply(&template).await?;
-            self.twin = self.lab.templates()?.get(TWIN).await?.uid();
-        }
-        Ok(())
     }
 
     async fn kill_driver(&mut self) -> anyhow::Result<()> {
@@ -383,13 +347,6 @@ impl Player {
         let (group, namespace) = ("agent-install.openshift.io", &self.pool.agents);
         api(&self.lab, group, "Agent", namespace)
     }
-}
-
-/// Whether a template says that the token of its image is good no more.
-fn has_expired(template: &Value) -> bool {
-    let conditions = template["status"]["conditions"].as_array();
-    let mut conditions = conditions.into_iter().flatten();
-    conditions.any(|it| it["type"] == "ISOReady" && it["reason"] == "ISOSourceExpired")
 }
 
 /// Whether the status says, of what is asked for now, that so many nodes have joined.
