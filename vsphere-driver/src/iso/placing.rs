@@ -12,9 +12,10 @@ use super::{
 use crate::vcenter::VCenter;
 use bytes::Bytes;
 use contract::v1::Fault;
-use futures::{StreamExt as _, stream, stream::BoxStream};
+use futures::{StreamExt as _, stream::BoxStream};
 use std::sync::Arc;
 use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 
 /// Chunks that wait for a slow datastore.
 pub const IN_FLIGHT: usize = 4;
@@ -46,10 +47,7 @@ pub struct Verified {
 pub fn taken(
     chunks: mpsc::Receiver<Result<Bytes, Fault>>,
 ) -> BoxStream<'static, Result<Bytes, Fault>> {
-    stream::unfold(chunks, |mut chunks| async move {
-        chunks.recv().await.map(|chunk| (chunk, chunks))
-    })
-    .boxed()
+    ReceiverStream::new(chunks).boxed()
 }
 
 // === impl Placing ===

@@ -162,5 +162,5 @@ async fn write(
 }
 
 fn withdrawn() -> Fault {
-    Fault::new(Reason::IsoUnknown, "nobody wants this ISO any more")
+    Fault::new(Reason::IsoUnknown, "nobody wants this content any more")
 }
