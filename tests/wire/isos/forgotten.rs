@@ -124,5 +124,5 @@ async fn a_datastore_that_cannot_be_looked_into_does_not_hide_the_others() {
         .zone
         .call(FILES, &json!({"vcenter": lab::VCENTER}))
         .await;
-    assert!(again["faults"].is_null(), "{again}");
+    assert_eq!(again["faults"], json!([]), "{again}");
 }

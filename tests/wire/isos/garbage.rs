@@ -132,7 +132,7 @@ async fn a_file_is_removed_by_its_path_when_it_is_ours_and_nobody_needs_it() {
     store.zone.call(DELETE, &keys("demo", [1])).await;
     let begun = store.zone.call(DELETE_ISO, &by_path(path(&iso))).await;
     assert_eq!(state(&begun["files"][0]), "DELETING", "{begun}");
-    assert!(begun["done"].is_null(), "{begun}");
+    assert_eq!(begun["done"], false, "{begun}");
     for _ in 0..2 {
         let held = with(by_path(path(&iso)), "/wait", "60s");
         let gone = store.zone.call(DELETE_ISO, &held).await;
