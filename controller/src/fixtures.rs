@@ -97,6 +97,8 @@ pub(crate) fn checks() -> Checks {
         }),
         iso: IsoCheck {
             asked: None,
+            vcenter: "vc".into(),
+            held: false,
             accepted: true,
             sight: IsoSight::Ready {
                 path: "[ds] iso/agent.iso".into(),
@@ -105,6 +107,7 @@ pub(crate) fn checks() -> Checks {
             valid_until: Timestamp::from_second(300).unwrap(),
         },
         valid_until: Timestamp::from_second(300).unwrap(),
+        doubted: false,
     }
 }
 

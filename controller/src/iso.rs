@@ -11,7 +11,7 @@ pub use secret::{InvalidRequest, Request, asked_with, request};
 pub use wish::{IsoWish, Origin};
 
 use crate::{
-    driver::{Fault, Iso, IsoSource, IsoStand, IsoWanted, Progress, Proxy, UrlSource},
+    driver::{Fault, Iso, IsoSource, IsoStand, IsoStep, IsoWanted, Progress, Proxy, UrlSource},
     reason::Reason,
 };
 
@@ -127,6 +127,16 @@ pub fn sight(wanted: &IsoWanted, iso: Iso) -> IsoSight {
         IsoStand::Coming(progress) => IsoSight::Coming { progress, source },
         IsoStand::Failed(fault) => IsoSight::Failed(fault),
     }
+}
+
+/// Whether what was whole `before` is believed to be so still, though a driver that was started anew and asked for the
+/// same says this: it has not looked for its files yet. Anything else that it says is news.
+pub fn still_holds(before: &IsoSight, told: &IsoSight) -> bool {
+    let IsoSight::Coming { progress, .. } = told else {
+        return false;
+    };
+    let is_unlooked = progress.step == IsoStep::Waiting && progress.transferred == 0;
+    is_unlooked && before.path().is_some()
 }
 
 // === impl Lack ===

@@ -273,10 +273,12 @@ impl<D: Driver> Work<'_, D> {
         if due.asks_for_iso() && wanted.is_ok() {
             memory.wishes.add(&vcenter.name);
         }
+        let before = memory.iso_before(&self.wish.iso).cloned();
         let looking = Looking {
             driver: &*self.ctx.driver,
             on,
             wish: &self.wish,
+            before: before.as_ref(),
             link: &self.link,
             told: &sight.iso,
             now,

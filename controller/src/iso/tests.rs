@@ -147,3 +147,39 @@ fn an_iso_is_there_once_it_is_whole_and_of_the_content_that_was_asked_for() {
         assert_eq!(sight(&wanted, iso), expected);
     }
 }
+
+#[test]
+fn what_was_whole_is_so_until_a_driver_that_was_started_anew_has_looked() {
+    let source = || "https://images/***".to_owned();
+    let ready = || IsoSight::Ready {
+        path: "[ds] a.iso".into(),
+        source: source(),
+    };
+    let coming = |step, transferred| IsoSight::Coming {
+        progress: Progress {
+            step,
+            transferred,
+            size: 2,
+        },
+        source: source(),
+    };
+    let failed = || IsoSight::Failed(fault(crate::driver::Retry::Slow));
+    let lacking = || IsoSight::Lacking(Lack::syncing());
+    for (before, told, holds) in [
+        (ready(), coming(IsoStep::Waiting, 0), true),
+        (ready(), coming(IsoStep::Waiting, 1), false),
+        (ready(), coming(IsoStep::Transferring, 0), false),
+        (ready(), coming(IsoStep::Verifying, 0), false),
+        (ready(), failed(), false),
+        (ready(), ready(), false),
+        (
+            coming(IsoStep::Waiting, 0),
+            coming(IsoStep::Waiting, 0),
+            false,
+        ),
+        (failed(), coming(IsoStep::Waiting, 0), false),
+        (lacking(), coming(IsoStep::Waiting, 0), false),
+    ] {
+        assert_eq!(still_holds(&before, &told), holds, "{before:?} {told:?}");
+    }
+}

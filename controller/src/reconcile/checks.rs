@@ -3,7 +3,7 @@
 use super::attempts::{Attempts, Due, Work};
 use crate::{
     driver::{Driver, Fault, IsoWanted, MachineSpec, On, Placement, Scope},
-    iso::{IsoSight, Lack, sight},
+    iso::{IsoSight, Lack, sight, still_holds},
     link::{IsoTold, Link},
     wish::Wish,
 };
@@ -22,6 +22,8 @@ pub(crate) struct Checks {
     pub(crate) iso: IsoCheck,
     /// The names are looked up anew after this.
     pub(crate) valid_until: Timestamp,
+    /// It stands until it can be looked up again, which is due at once.
+    pub(crate) doubted: bool,
 }
 
 /// What was found of the ISO, and how long that is believed.
@@ -29,6 +31,10 @@ pub(crate) struct Checks {
 pub(crate) struct IsoCheck {
     /// What was asked for, if anything could be.
     pub(crate) asked: Option<Box<IsoWanted>>,
+    /// The vCenter where, as the driver names it: another one when the driver was started anew.
+    pub(crate) vcenter: String,
+    /// What is known is from before that, and the driver has not looked yet.
+    pub(crate) held: bool,
     /// The driver has taken it on.
     pub(crate) accepted: bool,
     /// What is known of it.
@@ -59,6 +65,8 @@ pub(super) struct Looking<'a, D> {
     pub(super) driver: &'a D,
     pub(super) on: On<'a>,
     pub(super) wish: &'a Wish,
+    /// What was found of the same ISO before.
+    pub(super) before: Option<&'a IsoCheck>,
     pub(super) link: &'a Link,
     /// What is told of the ISO meanwhile.
     pub(super) told: &'a IsoTold,
@@ -73,8 +81,8 @@ pub(super) fn due(
     now: Timestamp,
 ) -> Needed {
     Needed {
-        names: last.is_none_or(|last| last.valid_until <= now),
-        iso: last.is_none_or(|last| last.iso.is_due(wanted, told, now)),
+        names: last.is_none_or(|last| last.doubted || last.valid_until <= now),
+        iso: last.is_none_or(|last| last.doubted || last.iso.is_due(wanted, told, now)),
     }
 }
 
@@ -131,6 +139,7 @@ impl<D: Driver> Looking<'_, D> {
             placement,
             iso,
             valid_until,
+            doubted: false,
         };
         (checks, faults)
     }
@@ -158,6 +167,8 @@ impl<D: Driver> Looking<'_, D> {
                 attempts.succeeded(Work::Iso);
                 return IsoCheck {
                     asked: None,
+                    vcenter: self.on.vcenter.to_owned(),
+                    held: false,
                     accepted: false,
                     sight: IsoSight::Lacking(lack),
                     valid_until: after(self.now, self.wish.interval),
@@ -176,14 +187,22 @@ impl<D: Driver> Looking<'_, D> {
             }
             Err(fault) => IsoSight::Failed(fault),
         };
+        let held = self
+            .before
+            .filter(|it| it.holds_on(self.on.vcenter, &wanted, &sight));
+        let sight = held.map_or(sight, |before| before.sight.clone());
+        let held = held.is_some();
         let valid_until = match sight {
             IsoSight::Coming { .. } => after(self.now, ON_ITS_WAY),
+            IsoSight::Ready { .. } if held => after(self.now, ON_ITS_WAY),
             IsoSight::Ready { .. } | IsoSight::Lacking(_) | IsoSight::Failed(_) => {
                 self.believed(Work::Iso, sight.fault(), attempts)
             }
         };
         IsoCheck {
             asked: Some(Box::new(wanted)),
+            vcenter: self.on.vcenter.to_owned(),
+            held,
             accepted,
             sight,
             valid_until,
@@ -209,6 +228,11 @@ impl<D: Driver> Looking<'_, D> {
 // === impl Checks ===
 
 impl Checks {
+    /// What they rest on may have changed: all is looked up again as soon as that can be.
+    pub(super) fn doubt(&mut self) {
+        self.doubted = true;
+    }
+
     /// The spec of machines that boot the ISO.
     pub(super) fn spec(&self, spec: &MachineSpec) -> MachineSpec {
         MachineSpec {
@@ -252,6 +276,13 @@ impl IsoCheck {
         !same || late
     }
 
+    /// Whether it stands for the same ISO that is asked for at this vCenter now, where the driver says this.
+    fn holds_on(&self, vcenter: &str, wanted: &IsoWanted, told: &IsoSight) -> bool {
+        let is_same = self.asked.as_deref() == Some(wanted);
+        let is_anew = self.held || self.vcenter != vcenter;
+        is_same && is_anew && still_holds(&self.sight, told)
+    }
+
     /// Whether each change of it is told.
     fn is_followed(&self, told: &IsoTold) -> bool {
         let fetched = self.asked.as_ref().is_some_and(|it| it.is_fetched());
@@ -266,7 +297,11 @@ impl IsoCheck {
         }
         self.valid_until = Timestamp::MAX;
         if let (Some(asked), Some(iso)) = (&self.asked, &told.iso) {
-            self.sight = sight(asked, iso.clone());
+            let told = sight(asked, iso.clone());
+            self.held = self.held && still_holds(&self.sight, &told);
+            if !self.held {
+                self.sight = told;
+            }
         }
         self
     }

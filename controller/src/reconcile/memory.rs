@@ -160,11 +160,24 @@ impl Memory {
         self.live = live;
         if came_back || self.basis.as_ref() != Some(&basis) {
             self.attempts.clear();
-            self.checks = None;
+            let is_same = self.basis.as_ref().is_some_and(|it| it.asks_as(&basis));
+            match self.checks.as_mut().filter(|_| is_same) {
+                Some(checks) => checks.doubt(),
+                None => self.checks = None,
+            }
             self.handover = Handover::default();
             self.measurement = None;
             self.basis = Some(basis);
         }
+    }
+}
+
+// === impl Basis ===
+
+impl Basis {
+    /// Whether the template asks for the same, be it of another vCenter.
+    fn asks_as(&self, other: &Self) -> bool {
+        (self.generation, self.paused) == (other.generation, other.paused)
     }
 }
 

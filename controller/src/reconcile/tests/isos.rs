@@ -355,3 +355,124 @@ async fn nobody_watches_isos_where_none_is_fetched() {
     hub.pass(SHORT).await;
     assert!(!hub.driver.calls().contains(&"watch ISOs".to_owned()));
 }
+
+/// What the ISO's condition was told to be since so many statuses, each once for as often as it was in a row.
+fn told_since(hub: &Hub, since: usize) -> Vec<String> {
+    let statuses = hub.statuses().split_off(since);
+    let verdicts = statuses.iter();
+    let verdicts = verdicts.filter_map(|(_, status)| super::verdict(status, "ISOReady"));
+    let mut told: Vec<_> = verdicts
+        .map(|(holds, why)| format!("{holds} {why}"))
+        .collect();
+    told.dedup();
+    told
+}
+
+/// What a driver says that has not looked for its files yet.
+fn unlooked() -> IsoStand {
+    IsoStand::Coming(Progress::default())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_iso_that_is_whole_stays_ready_while_a_driver_that_was_started_anew_looks_for_it() {
+    let mut hub = by_url();
+    hub.until("two machines", counts(2, 2, 2)).await;
+    let (written, asked) = (hub.statuses().len(), hub.driver.isos().len());
+    hub.driver.restart();
+    hub.driver.transfers(Some(unlooked()));
+    hub.until("lost", has("Ready", "Unknown", "NotSeen")).await;
+    hub.until("back", has("Ready", "True", "AllReady")).await;
+    hub.pass(SHORT).await;
+    hub.edit(|template| template["spec"]["replicas"] = 3.into());
+    hub.until("three machines", counts(3, 3, 3)).await;
+    assert!(hub.driver.isos().len() > asked);
+    assert_eq!(told_since(&hub, written), ["True ISOReady"]);
+
+    hub.driver.transfers(Some(at(1)));
+    hub.until("another", says("ISOReady", "1 %")).await;
+    hub.driver.transfers(Some(unlooked()));
+    hub.until("awaited", says("ISOReady", "is awaited")).await;
+    hub.driver.transfers(None);
+    hub.until("ready", has("ISOReady", "True", "ISOReady"))
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_awaited_by_a_driver_that_goes_on_is_news() {
+    let mut hub = by_url();
+    hub.until("two machines", counts(2, 2, 2)).await;
+    hub.driver.transfers(Some(unlooked()));
+    hub.until("awaited", has("ISOReady", "False", "Uploading"))
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_image_is_not_taken_for_the_one_that_was_whole() {
+    let mut hub = by_infra_env(1);
+    hub.shelve(infra_env("one"));
+    hub.until("one machine", counts(1, 1, 1)).await;
+    hub.driver.restart();
+    hub.driver.transfers(Some(unlooked()));
+    hub.shelve(infra_env("other"));
+    hub.until("awaited", has("ISOReady", "False", "Uploading"))
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn progress_is_written_at_most_once_a_second() {
+    let mut hub = by_url();
+    hub.driver.transfers(Some(at(0)));
+    hub.until("on its way", has("ISOReady", "False", "Uploading"))
+        .await;
+    let written = hub.statuses().len();
+    for tenth in 1..=100 {
+        hub.driver.transfers(Some(at(tenth)));
+        hub.pass(Duration::from_millis(100)).await;
+    }
+    let statuses = hub.statuses().split_off(written);
+    let times: Vec<_> = statuses.iter().map(|(at, _)| *at).collect();
+    let is_late = |pair: &[jiff::Timestamp]| pair[1].duration_since(pair[0]).as_secs() >= 1;
+    assert!(times.windows(2).all(is_late), "{times:?}");
+    assert!((5..=12).contains(&times.len()), "{times:?}");
+    hub.until("all of it", says("ISOReady", "100 %")).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn machines_that_could_not_be_made_before_a_rotation_boot_the_new_image() {
+    let mut hub = by_infra_env(2);
+    hub.shelve(infra_env("one"));
+    hub.driver.refuse(Some(fault(Retry::Backoff)));
+    hub.until("refused", has("VMsCreated", "False", "SomeFault"))
+        .await;
+    assert!(hub.driver.slots().is_empty());
+    hub.shelve(infra_env("other"));
+    hub.driver.refuse(None);
+    hub.until("two machines", counts(2, 2, 2)).await;
+    let path = status(&hub).iso_path.unwrap();
+    assert_eq!(hub.driver.booted(), [path.clone(), path]);
+    assert_eq!(urls(&hub).last().unwrap(), "https://images/canary/other");
+}
+
+#[tokio::test(start_paused = true)]
+async fn machines_that_are_being_made_in_a_rotation_keep_their_image_and_do_not_drift() {
+    let mut hub = by_infra_env(2);
+    hub.shelve(infra_env("one"));
+    hub.driver.make_slowly();
+    hub.until("in the making", |_| true).await;
+    while hub.driver.slots().len() < 2 {
+        hub.pass(Duration::from_secs(1)).await;
+    }
+    let before = hub.driver.booted();
+    hub.shelve(infra_env("other"));
+    hub.edit(|template| template["spec"]["replicas"] = 3.into());
+    while hub.driver.slots().len() < 3 {
+        hub.pass(Duration::from_secs(1)).await;
+    }
+    hub.driver.finish();
+    hub.until("three machines", counts(3, 3, 3)).await;
+    let booted = hub.driver.booted();
+    assert_eq!(booted[..2], before);
+    assert_ne!(booted[2], before[0]);
+    hub.until("up to date", has("VMsUpToDate", "True", "UpToDate"))
+        .await;
+}
