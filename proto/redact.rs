@@ -61,10 +61,12 @@ impl fmt::Debug for UrlSource {
             proxy,
             sha256,
             revision,
+            system_authorities,
         } = self;
         f.debug_struct("UrlSource")
             .field("url", &HIDDEN)
             .field("ca_bundle_pem", ca_bundle_pem)
+            .field("system_authorities", system_authorities)
             .field("headers", &hidden(headers))
             .field("proxy", proxy)
             .field("sha256", sha256)

@@ -2,7 +2,7 @@
 
 use clap::{CommandFactory as _, Parser, error::ErrorKind};
 use contract::telemetry::{endpoint::Bind, logs::LogFormat};
-use controller::validation::go_duration;
+use controller::{hub::IngressCa, validation::go_duration};
 use jiff::SignedDuration;
 use std::path::PathBuf;
 use tonic::transport::Endpoint;
@@ -61,6 +61,16 @@ pub(crate) struct Args {
     /// How long a fall of a node pool's number of machines by more than half is held, as in `5m`; `0` never.
     #[arg(long, env = "SCALE_DOWN_GRACE", default_value = "5m", value_parser = duration)]
     pub(crate) scale_down_grace: SignedDuration,
+
+    /// `NAMESPACE/NAME` of the ConfigMap whose `ca-bundle.crt` has the authorities of the hub's routes, which are
+    /// trusted as the image service of InfraEnvs beside the driver's system's; `none`: no other.
+    #[arg(
+        long,
+        env = "INGRESS_CA",
+        value_name = "CONFIGMAP",
+        default_value = "openshift-config-managed/default-ingress-cert"
+    )]
+    pub(crate) ingress_ca: IngressCa,
 
     /// Identity of this hub towards the driver; by default the UID of the namespace `kube-system`.
     #[arg(long, env = "HUB_ID", value_parser = hub_id)]

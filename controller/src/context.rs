@@ -4,7 +4,7 @@ use crate::{
     capacity::Commitments,
     crd::VMwareNodePoolTemplate,
     driver::{Caller, Driver},
-    hub::Hub,
+    hub::{Hub, IngressCa},
     link::Links,
     metrics::Metrics,
     reconcile::Memories,
@@ -65,6 +65,8 @@ pub struct Program {
     pub wake: UnboundedSender<ObjectRef<VMwareNodePoolTemplate>>,
     /// How long a fall of a node pool's number by more than half is held.
     pub scale_down_grace: SignedDuration,
+    /// Where the authorities of the hub's routes are.
+    pub ingress_ca: IngressCa,
     /// Reads the clock.
     pub now: fn() -> Timestamp,
 }
@@ -92,6 +94,7 @@ impl<D: Driver> Context<D> {
             metrics,
             wake,
             scale_down_grace,
+            ingress_ca,
             now,
         } = program;
         let reporter = Reporter {
@@ -100,7 +103,7 @@ impl<D: Driver> Context<D> {
         };
         Self {
             requests: Requests::new(client.clone(), wake.clone()),
-            hub: Hub::new(wake, now),
+            hub: Hub::new(ingress_ca, wake, now),
             links,
             memories: Memories::default(),
             commitments: Commitments::default(),

@@ -3,6 +3,7 @@
 //! One watch for each kind, whichever templates there are. A kind that the hub lacks is picked up when it
 //! appears; test mode needs none of them.
 
+mod authorities;
 mod definition;
 mod gap;
 mod images;
@@ -12,6 +13,7 @@ mod shelf;
 mod shelving;
 mod wakes;
 
+pub use authorities::{IngressCa, InvalidIngressCa};
 pub use shelf::Availability;
 
 use crate::{
@@ -28,6 +30,7 @@ use crate::{
     pool::{self, Places, Pool, Rival, elder, of_machines},
     wish::Wish,
 };
+use authorities::Authorities;
 use futures::FutureExt as _;
 use jiff::Timestamp;
 use keeper::Keeper;
@@ -54,6 +57,7 @@ pub struct Hub {
     machines: Shelf<MachineSpec>,
     machine_deployments: Shelf<MachineDeploymentSpec>,
     machine_sets: Shelf<MachineSetSpec>,
+    authorities: Authorities,
     templates: OnceLock<Store<VMwareNodePoolTemplate>>,
     wake: UnboundedSender<ObjectRef<VMwareNodePoolTemplate>>,
     now: fn() -> Timestamp,
@@ -78,8 +82,10 @@ pub enum Sought<T> {
 // === impl Hub ===
 
 impl Hub {
-    /// Nothing is known yet. Whom a change concerns is sent to `wake`; `now` reads the clock.
+    /// Nothing is known yet. The authorities of routes are in `ingress_ca`. Whom a change concerns is sent to
+    /// `wake`; `now` reads the clock.
     pub fn new(
+        ingress_ca: IngressCa,
         wake: UnboundedSender<ObjectRef<VMwareNodePoolTemplate>>,
         now: fn() -> Timestamp,
     ) -> Self {
@@ -92,6 +98,7 @@ impl Hub {
             machines: Shelf::default(),
             machine_deployments: Shelf::default(),
             machine_sets: Shelf::default(),
+            authorities: Authorities::new(ingress_ca),
             templates: OnceLock::new(),
             wake,
             now,
@@ -125,6 +132,7 @@ impl Hub {
                 .keep()
                 .boxed(),
             keeper(self, client, &self.machine_sets).keep().boxed(),
+            self.authorities.keep(client, || self.wake_images()).boxed(),
         );
     }
 

@@ -66,6 +66,7 @@ pub fn wanted(
         (Origin::Url(url), _) => Download {
             url: url.clone(),
             revision: String::new(),
+            authorities: String::new(),
         },
         (Origin::InfraEnv { .. }, Some(image)) => image?,
         (Origin::InfraEnv { .. }, None) => return Err(Lack::syncing()),
@@ -81,7 +82,11 @@ pub fn wanted(
 
 /// What is fetched, and how. What the template says goes before what the Secret says.
 fn source(wish: &IsoWish, download: Download, request: Request) -> UrlSource {
-    let Download { url, revision } = download;
+    let Download {
+        url,
+        revision,
+        authorities,
+    } = download;
     let Request {
         hosts: _,
         headers,
@@ -94,9 +99,18 @@ fn source(wish: &IsoWish, download: Download, request: Request) -> UrlSource {
         username,
         password,
     };
+    // What nobody has asked for is believed beside the rest only: a route may have a certificate of its own.
+    let given = wish.ca_bundle.clone().unwrap_or(ca_bundle);
+    let system_authorities = given.is_empty() && !authorities.is_empty();
+    let ca_bundle = if system_authorities {
+        authorities
+    } else {
+        given
+    };
     UrlSource {
         url,
-        ca_bundle: wish.ca_bundle.clone().unwrap_or(ca_bundle),
+        ca_bundle,
+        system_authorities,
         headers,
         proxy: wish.proxy.as_ref().map(proxy),
         sha256: wish.sha256.clone(),
@@ -156,9 +170,16 @@ impl Lack {
             Reason::InfraEnvSyncing
                 | Reason::InfraEnvKindMissing
                 | Reason::InfraEnvUnreadable
+                | Reason::IngressCASyncing
                 | Reason::RequestSecretSyncing
                 | Reason::RequestSecretUnreadable
         )
+    }
+
+    /// Nobody knows yet whom to trust as the image service.
+    pub(crate) fn awaits_authorities() -> Self {
+        let message = "The authorities of the hub's routes are being read. Wait.";
+        Self::new(Reason::IngressCASyncing, message)
     }
 
     fn syncing() -> Self {

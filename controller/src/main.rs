@@ -14,6 +14,7 @@ use contract::telemetry::{
 use controller::{
     context::{Context, Program},
     driver::{Caller, GrpcDriver, Transport},
+    hub::IngressCa,
     leader::{Leases, Pace, Place},
     metrics::Metrics,
     run::run,
@@ -101,6 +102,7 @@ async fn control(args: Args) -> anyhow::Result<()> {
         driver,
         leases,
         scale_down_grace: args.scale_down_grace,
+        ingress_ca: args.ingress_ca,
         stop,
     };
     let outcome = work.lead(Caller { hub_id, epoch }).await;
@@ -118,6 +120,7 @@ struct Work {
     driver: GrpcDriver,
     leases: Option<Leases>,
     scale_down_grace: SignedDuration,
+    ingress_ca: IngressCa,
     stop: CancellationToken,
 }
 
@@ -152,6 +155,7 @@ impl Work {
             metrics: self.metrics.clone(),
             wake,
             scale_down_grace: self.scale_down_grace,
+            ingress_ca: self.ingress_ca.clone(),
             now,
         };
         let context = Arc::new(Context::new(program, self.driver.clone()));

@@ -125,6 +125,8 @@ reasons! {
     InfraEnvNotReady: ISOReady,
     /// The InfraEnv is neither in the template's namespace nor where its Agents are. Take one that is.
     InfraEnvNotPermitted: ISOReady,
+    /// The authorities of the hub's routes are being read. Wait.
+    IngressCASyncing: ISOReady,
     /// There is no Secret of the name that `agentISO.requestSecret` gives. Create it.
     RequestSecretNotFound: ISOReady,
     /// A value of that Secret cannot be used. Correct it.

@@ -119,6 +119,7 @@ impl Controller {
             metrics: Metrics::default(),
             wake,
             scale_down_grace: SignedDuration::from_mins(5),
+            ingress_ca: controller::hub::IngressCa::default(),
             now,
         };
         let wire = Wire {

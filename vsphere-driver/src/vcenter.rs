@@ -312,7 +312,7 @@ pub fn trust_kind(trust: &crate::soap::Trust) -> TrustKind {
     use crate::soap::Trust as T;
     match trust {
         T::System => TrustKind::System,
-        T::CaBundle(_) => TrustKind::CaBundle,
+        T::CaBundle(_) | T::SystemAnd(_) => TrustKind::CaBundle,
         T::Thumbprint(_) => TrustKind::Thumbprint,
         T::Insecure => TrustKind::Insecure,
     }

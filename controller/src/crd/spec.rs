@@ -290,7 +290,7 @@ pub struct AgentIso {
     )]
     pub uploaded_iso_name: Option<String>,
     /// Authorities to trust as its source, PEM. Absent: `ca.crt` of `requestSecret`, or those of the driver's
-    /// system.
+    /// system, and for an InfraEnv also those of the hub's routes, where the hub is OpenShift.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_bundle: Option<String>,
     /// Proxy on the driver's way to the source, `http://host:port` or `https://host:port`. Absent: none.

@@ -33,6 +33,8 @@ pub struct UrlSource {
     pub url: Hidden,
     /// Authorities to trust for it, PEM. Empty: those of the driver's system.
     pub ca_bundle: String,
+    /// Those of the driver's system are trusted beside them.
+    pub system_authorities: bool,
     /// Headers to send.
     pub headers: BTreeMap<String, Hidden>,
     /// Proxy to go through.

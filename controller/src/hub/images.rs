@@ -6,7 +6,7 @@ use crate::{
     iso::{Download, Lack, Origin, download},
     wish::Wish,
 };
-use kube::ResourceExt as _;
+use kube::{ResourceExt as _, runtime::reflector::ObjectRef};
 
 /// The `InfraEnv` whose image the machines of a template boot.
 pub(super) fn infra_env(template: &VMwareNodePoolTemplate) -> Option<Key> {
@@ -37,9 +37,28 @@ impl Hub {
         let namespace = namespace.as_deref().unwrap_or(own);
         let agents = self.agents_elsewhere(wish, namespace);
         let places = (own, agents.as_deref());
-        Some(download((namespace, name), places, || {
+        let download = download((namespace, name), places, || {
             self.infra_envs.lock().one(namespace, name)
+        });
+        Some(download.and_then(|download| {
+            let authorities = match wish.iso.ca_bundle {
+                Some(_) => String::new(),
+                None => self.authorities.pem()?,
+            };
+            Ok(Download {
+                authorities,
+                ..download
+            })
         }))
+    }
+
+    /// Wakes the templates whose machines boot the image of an `InfraEnv`.
+    pub(super) fn wake_images(&self) {
+        let mut templates = self.concerned();
+        templates.retain(|template| infra_env(template).is_some());
+        for template in templates {
+            self.wake(ObjectRef::from_obj(&*template));
+        }
     }
 
     /// Where the Agents of a template's node pool are, if that is to be known for an `InfraEnv` there.
@@ -56,6 +75,7 @@ mod tests {
     use super::*;
     use crate::{
         fixtures::{hub::now, template},
+        hub::IngressCa,
         kinds::Kind,
         reason::Reason,
     };
@@ -76,7 +96,7 @@ mod tests {
         UnboundedReceiver<kube::runtime::reflector::ObjectRef<VMwareNodePoolTemplate>>,
     ) {
         let (wake, woken) = unbounded_channel();
-        let hub = Hub::new(wake, now);
+        let hub = Hub::new(IngressCa::default(), wake, now);
         let mut writer = Writer::default();
         for template in templates {
             writer.apply_watcher_event(&Event::Apply(template));
@@ -150,6 +170,7 @@ mod tests {
         let expected = Download {
             url: "https://images/a.iso".into(),
             revision: "now".into(),
+            authorities: String::new(),
         };
         assert_eq!(image("clusters"), Ok(expected.clone()));
         assert_eq!(image("agents"), Ok(expected));

@@ -368,7 +368,11 @@ mod tests {
     /// What a kind is said to be after so many attempts that ended so.
     fn after(code: u16, failures: u32) -> Availability {
         let (wake, _) = tokio::sync::mpsc::unbounded_channel();
-        let hub = Hub::new(wake, crate::fixtures::hub::now);
+        let hub = Hub::new(
+            crate::hub::IngressCa::default(),
+            wake,
+            crate::fixtures::hub::now,
+        );
         let silent = tower::service_fn(|_: http::Request<kube::client::Body>| {
             std::future::pending::<Answer>()
         });

@@ -72,7 +72,11 @@ impl Hub {
 #[test]
 fn each_kind_has_a_shelf() {
     let (wake, _) = tokio::sync::mpsc::unbounded_channel();
-    let hub = Hub::new(wake, crate::fixtures::hub::now);
+    let hub = Hub::new(
+        crate::hub::IngressCa::default(),
+        wake,
+        crate::fixtures::hub::now,
+    );
     hub.furnish();
     for kind in Kind::ALL {
         let word = kind.word();

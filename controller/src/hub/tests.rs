@@ -209,7 +209,7 @@ impl World {
     fn without() -> Self {
         let server = Server::default();
         let (wake, woken) = unbounded_channel();
-        let hub = Arc::new(Hub::new(wake, now));
+        let hub = Arc::new(Hub::new(crate::hub::IngressCa::default(), wake, now));
         let of_pool = template(&json!({"testMode": false, "nodePoolRef": {"name": "workers"}}));
         let wish = Wish::of(&of_pool).unwrap();
         let mut writer = Writer::default();
@@ -395,7 +395,7 @@ fn hub_of(
     agent: &str,
 ) -> (Hub, UnboundedReceiver<ObjectRef<VMwareNodePoolTemplate>>) {
     let (wake, woken) = unbounded_channel();
-    let hub = Hub::new(wake, now);
+    let hub = Hub::new(crate::hub::IngressCa::default(), wake, now);
     hub.furnish();
     let mut template = template(change);
     let entry = crate::crd::VmStatus {

@@ -16,6 +16,8 @@ pub struct Download {
     pub url: Hidden,
     /// Another one for each image that was made.
     pub revision: String,
+    /// Authorities of the hub's routes, behind which it is, PEM. Empty: none are known.
+    pub authorities: String,
 }
 
 /// Names an InfraEnv, for people.
@@ -80,6 +82,7 @@ fn image(named: Named<'_>, infra_env: &InfraEnv) -> Result<Download, Lack> {
     Ok(Download {
         url: status.iso_download_url.clone(),
         revision: status.created_time.chars().take(REVISION).collect(),
+        authorities: String::new(),
     })
 }
 
@@ -126,6 +129,7 @@ mod tests {
         let expected = Download {
             url: URL.into(),
             revision: AT.into(),
+            authorities: String::new(),
         };
         for conditions in [json!([]), condition("True", "Image has been created")] {
             let status = json!({

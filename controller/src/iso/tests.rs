@@ -80,6 +80,7 @@ fn an_image_is_fetched_where_its_infra_env_says_and_with_the_templates_authoriti
     let download = Download {
         url: "https://images/token/a.iso".into(),
         revision: "now".into(),
+        authorities: "of the hub".into(),
     };
     let (source, _, label) = fetched(wanted(&by_infra_env(), Some(Ok(download)), request()));
     let expected = UrlSource {
@@ -116,6 +117,7 @@ fn an_iso_is_there_once_it_is_whole_and_of_the_content_that_was_asked_for() {
     let download = Download {
         url: "https://images/a.iso".into(),
         revision: "2".into(),
+        authorities: String::new(),
     };
     let wanted = wanted(&by_infra_env(), Some(Ok(download)), request()).unwrap();
     let ready = || IsoStand::Ready("[ds] a.iso".into());
@@ -181,5 +183,35 @@ fn what_was_whole_is_so_until_a_driver_that_was_started_anew_has_looked() {
         (lacking(), coming(IsoStep::Waiting, 0), false),
     ] {
         assert_eq!(still_holds(&before, &told), holds, "{before:?} {told:?}");
+    }
+}
+
+#[test]
+fn the_hubs_authorities_are_trusted_beside_the_systems_where_nobody_says_whom_to_trust() {
+    let trusted = |of_template: Option<&str>, of_secret: &str, of_hub: &str| {
+        let wish = IsoWish {
+            ca_bundle: of_template.map(ToOwned::to_owned),
+            ..by_infra_env()
+        };
+        let download = Download {
+            url: "https://images/a.iso".into(),
+            revision: String::new(),
+            authorities: of_hub.into(),
+        };
+        let request = Request {
+            ca_bundle: of_secret.into(),
+            ..Request::default()
+        };
+        let (source, ..) = fetched(wanted(&wish, Some(Ok(download)), request));
+        (source.ca_bundle, source.system_authorities)
+    };
+    for (of_template, of_secret, of_hub, bundle, system) in [
+        (None, "", "hub", "hub", true),
+        (None, "", "", "", false),
+        (None, "secret", "hub", "secret", false),
+        (Some("template"), "secret", "hub", "template", false),
+    ] {
+        let expected = (bundle.to_owned(), system);
+        assert_eq!(trusted(of_template, of_secret, of_hub), expected);
     }
 }

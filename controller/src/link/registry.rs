@@ -108,6 +108,7 @@ impl<D: Driver> Links<D> {
             metrics,
             wake,
             scale_down_grace: _,
+            ingress_ca: _,
             now,
         } = self.program.clone();
         let secrets = Api::<Secret>::namespaced(client, &secret.namespace);

@@ -70,7 +70,10 @@ impl Source {
     /// Takes the source of a request, or says which field is wrong or what refuses it. What the caller calls
     /// the present content is no part of it.
     pub fn of(message: UrlSource, policy: &Policy) -> Result<Self, Fault> {
-        let authorities = authorities(&message.ca_bundle_pem)?;
+        let mut authorities = authorities(&message.ca_bundle_pem)?;
+        if message.system_authorities {
+            authorities.push_str(" and the system's");
+        }
         let key = key(&message, &authorities);
         let UrlSource {
             url,
@@ -79,6 +82,7 @@ impl Source {
             proxy,
             sha256,
             revision: _,
+            system_authorities,
         } = message;
         // A header may be a password, which is short enough to be guessed from a digest of it.
         let address = headers
@@ -92,7 +96,7 @@ impl Source {
         Ok(Self {
             masked: mask::masked(&parsed),
             url,
-            trust: trusting(ca_bundle_pem)?,
+            trust: trusting(ca_bundle_pem, system_authorities)?,
             headers: headers::of(headers)?,
             proxy: proxy.map(|proxy| Proxy::of(proxy, policy)).transpose()?,
             sha256: digest::of_field(&sha256, "source.url.sha256")?,
@@ -179,11 +183,15 @@ fn refused(field: &str, url: &str, rule: Rule) -> Fault {
     }
 }
 
-fn trusting(ca_bundle_pem: String) -> Result<Trust, Fault> {
+fn trusting(ca_bundle_pem: String, system_authorities: bool) -> Result<Trust, Fault> {
     if ca_bundle_pem.is_empty() {
         return Ok(Trust::System);
     }
-    let trust = Trust::CaBundle(ca_bundle_pem);
+    let trust = if system_authorities {
+        Trust::SystemAnd(ca_bundle_pem)
+    } else {
+        Trust::CaBundle(ca_bundle_pem)
+    };
     match trust.client_config() {
         Ok(_) => Ok(trust),
         Err(InvalidTrust::CaBundle | InvalidTrust::System(_) | InvalidTrust::Client(_)) => {

@@ -10,6 +10,7 @@ use rustls::{
     crypto::CryptoProvider,
     pki_types::{CertificateDer, pem::PemObject as _},
 };
+use rustls_platform_verifier::Verifier;
 use std::{
     error::Error as StdError,
     io,
@@ -23,6 +24,8 @@ pub enum Trust {
     System,
     /// These authorities (PEM) and no others.
     CaBundle(String),
+    /// These authorities (PEM), and those of the system.
+    SystemAnd(String),
     /// The certificate with this SHA-256; its name, dates and issuer do not matter.
     Thumbprint([u8; 32]),
     /// Any. Whoever sits between reads the password.
@@ -90,10 +93,16 @@ impl Trust {
         provider: &Arc<CryptoProvider>,
     ) -> Result<Arc<dyn ServerCertVerifier>, InvalidTrust> {
         Ok(match self {
-            Self::System => Arc::new(
-                rustls_platform_verifier::Verifier::new(provider.clone())
-                    .map_err(InvalidTrust::System)?,
-            ),
+            Self::System => {
+                Arc::new(Verifier::new(provider.clone()).map_err(InvalidTrust::System)?)
+            }
+            Self::SystemAnd(pem) => {
+                // Each by itself first: the system's verifier passes over one that it cannot use.
+                roots(pem)?;
+                let extra = certificates(pem)?;
+                let verifier = Verifier::new_with_extra_roots(extra, provider.clone());
+                Arc::new(verifier.map_err(InvalidTrust::System)?)
+            }
             Self::CaBundle(pem) => {
                 let roots = Arc::new(roots(pem)?);
                 WebPkiServerVerifier::builder_with_provider(roots, provider.clone())

@@ -57,6 +57,7 @@ impl From<UrlSource> for pb::UrlSource {
             proxy,
             sha256,
             revision,
+            system_authorities,
         } = source;
         let headers = headers.into_iter().map(|(name, value)| (name, value.0));
         Self {
@@ -66,6 +67,7 @@ impl From<UrlSource> for pb::UrlSource {
             proxy: proxy.map(Into::into),
             sha256,
             revision,
+            system_authorities,
         }
     }
 }
@@ -252,6 +254,7 @@ mod tests {
             }),
             sha256: "0".into(),
             revision: "1".into(),
+            system_authorities: true,
         };
         let wanted = IsoWanted {
             source: IsoSource::Url(Box::new(source)),
@@ -284,6 +287,7 @@ mod tests {
             }),
             sha256: "0".into(),
             revision: "1".into(),
+            system_authorities: true,
         };
         let source = request.source.and_then(|source| source.source);
         assert_eq!(source, Some(iso_source::Source::Url(expected)));

@@ -309,3 +309,22 @@ async fn a_certificate_that_is_not_trusted_is_told_in_words() {
         assert!(server.requests().is_empty());
     }
 }
+
+#[tokio::test]
+async fn an_authority_is_trusted_also_where_those_of_the_system_are_beside_it() {
+    let (good, other) = (Identity::new(HOST, 2100), Identity::new(HOST, 2100));
+    for (trusted, good_enough) in [(&good, true), (&other, false)] {
+        let fetcher = fetcher();
+        let server = Server::https(
+            &good,
+            vec![Answer::http("200 OK", &["Content-Length: 10"], "")],
+        )
+        .await;
+        let mut message = message(server.port, &trusted.ca_pem);
+        message.system_authorities = true;
+        let asked = fetcher.ask(&source(&fetcher, message)).await;
+        let reason = asked.err().map(|fault| fault.reason());
+        let expected = (!good_enough).then_some(Reason::IsoSourceTlsUntrusted);
+        assert_eq!(reason, expected);
+    }
+}

@@ -92,7 +92,12 @@ fn a_source_is_known_by_its_url_and_by_whom_is_believed_there() {
             ..UrlSource::default()
         },
         UrlSource {
+            ca_bundle_pem: ca_bundle_pem.clone(),
+            ..direct()
+        },
+        UrlSource {
             ca_bundle_pem,
+            system_authorities: true,
             ..direct()
         },
         through("http://p.example:3128", ""),
