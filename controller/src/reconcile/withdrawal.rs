@@ -83,12 +83,14 @@ async fn withdraw<D: Driver>(
         };
         let withdrawn = work.ctx.driver.withdraw_iso(on, &work.wish.owner).await;
         if let Err(fault) = withdrawn {
-            let (reason, problem) = (fault.word, &fault.message);
-            tracing::warn!(reason, problem, "The ISO could not be withdrawn");
+            if fault.kind != Kind::VcenterUnknown {
+                let (reason, problem) = (fault.word, &fault.message);
+                tracing::warn!(reason, problem, "The ISO could not be withdrawn");
+            }
+            if let Kind::StaleEpoch { .. } = fault.kind {
+                work.heed(&fault);
+            }
             if !is_for_nothing(&fault) {
-                if let Kind::StaleEpoch { .. } = fault.kind {
-                    work.heed(&fault);
-                }
                 let message = format!("the ISO could not be withdrawn: {}", fault.message);
                 return Err(Fault { message, ..fault });
             }
