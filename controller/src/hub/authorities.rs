@@ -1,4 +1,4 @@
-//! The authorities of the hub's own routes, behind one of which the image service is: on `OpenShift` a ConfigMap.
+//! The authorities of the hub's own routes, behind one of which the image service is: on `OpenShift` a `ConfigMap`.
 
 use crate::{follow::follow, hub::Sought, iso::Lack};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -11,11 +11,11 @@ use std::{
 /// What holds the authorities.
 const KEY: &str = "ca-bundle.crt";
 
-/// The ConfigMap with the authorities of the hub's routes, if there is one to look for.
+/// The `ConfigMap` with the authorities of the hub's routes, if there is one to look for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IngressCa(Option<(String, String)>);
 
-/// A text that names no ConfigMap.
+/// A text that names no `ConfigMap`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected NAMESPACE/NAME of a ConfigMap, or `none`")]
 pub struct InvalidIngressCa;
@@ -57,7 +57,7 @@ impl Authorities {
         Self { from, pem }
     }
 
-    /// Follows the ConfigMap, and wakes whom it concerns each time that it says something else. Never returns.
+    /// Follows the `ConfigMap`, and wakes whom it concerns each time that it says something else. Never returns.
     pub(super) async fn keep(&self, client: &Client, wake: impl Fn()) {
         let Some((namespace, name)) = &self.from.0 else {
             return std::future::pending().await;
