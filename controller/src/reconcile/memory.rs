@@ -181,7 +181,6 @@ impl Basis {
     }
 }
 
-/// The version of an object, a number that grows.
 // === impl Recorded ===
 
 impl Recorded {
@@ -200,6 +199,7 @@ impl Deref for Recorded {
     }
 }
 
+/// The version of an object, a number that grows.
 fn version(template: &VMwareNodePoolTemplate) -> i64 {
     let version = template.metadata.resource_version.as_deref();
     version

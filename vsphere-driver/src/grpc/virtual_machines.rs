@@ -75,7 +75,7 @@ impl VirtualMachines for VirtualMachinesService {
         let (_, extensions, mut message) = request.into_parts();
         let caller = caller(&self.core, &extensions, message.caller.take())?;
         let client = Client::of(&extensions).map_err(status(&caller.operation_id))?;
-        let adopted = changes::adopt(self, (&caller, &client), message).await;
+        let adopted = changes::adopt(self, (&caller, client), message).await;
         answer(adopted, &caller.operation_id)
     }
 
