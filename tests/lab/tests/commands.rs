@@ -47,7 +47,7 @@ fn fetched(url: &str) -> String {
     format!(
         r#"$GRPCURL -d @ $HCP_DRIVER vsphere.driver.v1.Isos/EnsureIso <<JSON
 {{"vcenter": "lab", "owner": {{"name": "person"}}, "datastores": ["LocalDS_0"], "wait": "60s",
-  "source": {{"url": {{"url": "{url}", "caBundlePem": "$(awk '{{printf "%s\n", $0}}' "$HCP_IMAGES_CA")"}}}}}}
+  "source": {{"url": {{"url": "{url}", "caBundlePem": "$(awk '{{printf "%s\\n", $0}}' "$HCP_IMAGES_CA")"}}}}}}
 JSON"#
     )
 }
