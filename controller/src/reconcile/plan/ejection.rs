@@ -9,8 +9,8 @@ use crate::{
     reconcile::record::DELETING,
 };
 
-/// Digits of its content in the name of a file that was fetched.
-const DIGITS: usize = 16;
+/// Digits of its content in the name of a file that was fetched: more where others took the shorter name.
+const DIGITS: [usize; 3] = [16, 32, 64];
 
 // === impl Plan ===
 
@@ -61,7 +61,7 @@ fn is_named_by_content(path: &str) -> bool {
     let parts = stem.and_then(|stem| stem.rsplit_once('-'));
     parts.is_some_and(|(_, digits)| {
         let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        digits.len() == DIGITS && digits.bytes().all(is_digit)
+        DIGITS.contains(&digits.len()) && digits.bytes().all(is_digit)
     })
 }
 
