@@ -62,8 +62,8 @@ pub(crate) struct Args {
     #[arg(long, env = "SCALE_DOWN_GRACE", default_value = "5m", value_parser = duration)]
     pub(crate) scale_down_grace: SignedDuration,
 
-    /// `NAMESPACE/NAME` of the ConfigMap whose `ca-bundle.crt` has the authorities of the hub's routes, which are
-    /// trusted as the image service of InfraEnvs beside the driver's system's; `none`: no other.
+    /// `NAMESPACE/NAME` of the `ConfigMap` whose `ca-bundle.crt` has the authorities of the hub's routes, which are
+    /// trusted as the image service of an `InfraEnv` beside the driver's system's; `none`: no other.
     #[arg(
         long,
         env = "INGRESS_CA",
