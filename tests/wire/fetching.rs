@@ -16,7 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::hub::{Hub, POOL, condition};
 
 const SIZE: u64 = 4 << 20;
-/// Where OpenShift says who vouches for its routes.
+/// The hub says here who vouches for its routes.
 const ROUTES: (&str, &str) = ("openshift-config-managed", "default-ingress-cert");
 const READY: &str = "ISOReady";
 /// Less than the shortest interval at which anything is looked up again.
