@@ -1,5 +1,6 @@
 //! ISOs are taken out of machines that are there, which go on as they are.
 
+mod nodes;
 mod stored;
 
 use lab::proxy::{Action, Fault};
