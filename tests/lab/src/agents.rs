@@ -26,7 +26,7 @@ use self::hub::Hub;
 pub use self::infra_env::InfraEnv;
 pub use self::installer::{Stage, State};
 pub use self::orders::{Orders, Pace, Trouble};
-pub use self::pool::{DELETE_FIRST, Pool, SURGE};
+pub use self::pool::{DELETE_FIRST, IMAGE, Pool, SURGE};
 use crate::Lab;
 use crate::error::Result;
 

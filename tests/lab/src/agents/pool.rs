@@ -11,8 +11,8 @@ use crate::{CREDENTIALS, DATASTORE, ISO, Lab};
 pub const DELETE_FIRST: &str = "cluster.x-k8s.io/delete-machine";
 /// How many Machines more than its number a `MachineDeployment` has, as while it is rolled out.
 pub const SURGE: &str = "lab.example/surge";
-/// The ISO file that was made of an InfraEnv; without it, all are.
-pub(super) const IMAGE: &str = "lab.example/image";
+/// The annotation of an InfraEnv with the ISO file that was made of it; without it, all are.
+pub const IMAGE: &str = "lab.example/image";
 
 /// The names of a pool's objects.
 #[derive(Debug, Clone)]

@@ -10,7 +10,7 @@ use kube::ResourceExt as _;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use lab::Lab;
-use lab::agents::{Agents, Cast, InfraEnv, Pool};
+use lab::agents::{Agents, Cast, IMAGE, InfraEnv, Pool};
 use lab::proxy::Outage;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -81,6 +81,10 @@ impl Player {
         let own = InfraEnv::new(&lab, TWIN);
         let infra_envs = vec![pool.infra_env(), own.clone()];
         let library = Library::open(&lab, infra_envs, &watch).await?;
+        // Whoever boots the image that both share registers where the pool looks for its Agents.
+        let nobodys = format!("{IMAGE}=");
+        lab.kubectl(&["annotate", "infraenv", TWIN, &nobodys])
+            .await?;
         library.tell(&lab).await?;
         lab.apply(&pool.node_pool(0)).await?;
         let template = pool.template(&lab);
