@@ -22,7 +22,7 @@ pub enum Vain {
 const BACKOFF: Duration = Duration::from_secs(1);
 /// No wait for a fault that passes by itself is longer.
 const LONGEST: Duration = Duration::from_mins(1);
-/// The wait after a fault that the next attempt mends.
+/// The first wait after a fault that the next attempt mends. What it does not mend waits longer each time.
 const SOON: Duration = Duration::from_secs(2);
 
 /// How long to wait after a fault, the `failures`-th in a row; nothing when only the caller can mend it.
@@ -34,7 +34,7 @@ pub fn wait(fault: &Fault, failures: u32) -> Option<Duration> {
     };
     let wait = match fault.retry() {
         RetryClass::Backoff | RetryClass::Unspecified => doubled(),
-        RetryClass::Soon => SOON,
+        RetryClass::Soon => doubled().max(SOON),
         RetryClass::Slow => CHECK,
         RetryClass::Never | RetryClass::Recover => return None,
     };
@@ -72,7 +72,7 @@ mod tests {
             |reason, failures| wait(&Fault::new(reason, "x"), failures).map(|wait| wait.as_secs());
         for (reason, waits) in [
             (Reason::IsoSourceUnreachable, [Some(1), Some(2), Some(60)]),
-            (Reason::IsoSourceChanged, [Some(2), Some(2), Some(2)]),
+            (Reason::IsoSourceChanged, [Some(2), Some(2), Some(60)]),
             (Reason::IsoSourceExpired, [Some(300), Some(300), Some(300)]),
             (Reason::IsoSourceUnsupported, [None, None, None]),
         ] {

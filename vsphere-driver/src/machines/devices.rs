@@ -57,19 +57,20 @@ fn unread(state: &State) -> Vec<MoRef> {
     unread
 }
 
-/// The ISOs in the drives of these machines now, by machine. One that is not there is left out.
+/// The ISOs in the drives of these machines now, by machine; nothing where the drives cannot be read. One that is
+/// not there is left out.
 pub async fn look(
     vcenter: &VCenter,
     machines: &[MoRef],
-) -> Result<BTreeMap<MoRef, Vec<String>>, Failure> {
+) -> Result<BTreeMap<MoRef, Option<Vec<String>>>, Failure> {
     let mut isos = BTreeMap::new();
     for batch in machines.chunks(BATCH) {
         let found = read(vcenter, batch).await?;
         note(vcenter, &found);
         for content in &found {
             let drives = content.property(DEVICES).map(Drive::all);
-            let inside = drives.into_iter().flatten().map(|drive| drive.iso);
-            isos.insert(content.object.clone(), inside.collect());
+            let inside = drives.map(|drives| drives.into_iter().map(|drive| drive.iso).collect());
+            isos.insert(content.object.clone(), inside);
         }
     }
     Ok(isos)

@@ -79,6 +79,15 @@ pub fn sort(isos: impl IntoIterator<Item = (String, Result<bool, Fault>)>) -> In
     inside
 }
 
+/// What may be in drives that cannot be read.
+pub fn unreadable() -> Inside {
+    let what = "what is in its drives cannot be read";
+    Inside {
+        taken: Vec::new(),
+        stays: Some(Fault::new(Reason::VmInaccessible, what)),
+    }
+}
+
 fn not_ours(iso: &str) -> Fault {
     let what = format!("`{iso}` in the drive was not brought there by this driver");
     Fault::new(Reason::IsoNotOurs, what).with("path", iso)
@@ -164,6 +173,13 @@ mod tests {
         let state = state(ours(1, "h"));
         assert_eq!(eject(&state, &key(1), &full()), Eject::TakeOut);
         assert_eq!(eject(&state, &key(1), &Inside::default()), Eject::Keep);
+    }
+
+    #[test]
+    fn a_drive_that_cannot_be_read_is_not_taken_for_an_empty_one() {
+        let state = state(ours(1, "h"));
+        let decided = eject(&state, &key(1), &unreadable());
+        assert_eq!(reason(&decided), Some(Reason::VmInaccessible));
     }
 
     #[test]

@@ -82,7 +82,7 @@ pub async fn eject(
 async fn look(
     vcenter: &VCenter,
     targets: &[Target],
-) -> Result<BTreeMap<MoRef, Vec<String>>, Fault> {
+) -> Result<BTreeMap<MoRef, Option<Vec<String>>>, Fault> {
     let machine = |target: &Target| match target {
         Target::Machine(_, moref) => Some(moref.clone()),
         Target::Unseen(_) | Target::Refuse(_) => None,
@@ -95,12 +95,16 @@ async fn look(
 /// What of it is to be taken out.
 async fn sort(
     vcenter: &Arc<VCenter>,
-    found: BTreeMap<MoRef, Vec<String>>,
+    found: BTreeMap<MoRef, Option<Vec<String>>>,
     (only, op): (Option<&Store>, &str),
 ) -> BTreeMap<MoRef, Inside> {
     let mut ours = only.map(|store| Ours::new(store, vcenter, op));
     let mut drives = BTreeMap::new();
     for (moref, isos) in found {
+        let Some(isos) = isos else {
+            drives.insert(moref, eject::unreadable());
+            continue;
+        };
         let datacenter = vcenter.read(|state| {
             let folder = state.vm(&moref)?.parent.as_ref()?;
             state.inventory.datacenter_of(folder).cloned()
