@@ -74,11 +74,7 @@ impl World {
 
     /// Has all that is wanted there.
     fn fetch(&mut self, url: &str, version: &str) {
-        assert_eq!(self.begin(url).0, 1);
-        self.answer(url, Ok(content(version)));
-        for which in self.begin(url).1 {
-            self.end(url, &which, Ok(Some(stored(version))));
-        }
+        self.fetch_as(url, content(version), version);
     }
 
     fn later(&mut self, minutes: u64) {
@@ -87,11 +83,18 @@ impl World {
 
     /// Has it, under what its source says of it.
     fn fetch_as(&mut self, url: &str, said: Content, version: &str) {
-        assert_eq!(self.begin(url).0, 1);
-        self.answer(url, Ok(said));
-        for which in self.begin(url).1 {
+        for which in self.ask(url, Ok(said)) {
             self.end(url, &which, Ok(Some(stored(version))));
         }
+    }
+
+    /// Has the source asked, which is due, and answer this. The transfers that begin then.
+    fn ask(&mut self, url: &str, said: Result<Content, Fault>) -> Vec<(MoRef, JobId)> {
+        assert_eq!(self.begin(url), (1, vec![]));
+        self.answer(url, said);
+        let (asked, carried) = self.begin(url);
+        assert_eq!(asked, 0);
+        carried
     }
 
     fn iso(&self, owner: &str) -> Iso {
@@ -127,9 +130,7 @@ fn an_iso_is_as_far_as_its_last_file_and_failed_when_one_is() {
     let mut world = World::new();
     world.want("a", URL, "", &[1, 2]);
     assert_eq!(world.state_of("a"), IsoState::Pending);
-    world.begin(URL);
-    world.answer(URL, Ok(content("a")));
-    let (_, carried) = world.begin(URL);
+    let carried = world.ask(URL, Ok(content("a")));
     let key = Digest::of(URL.as_bytes());
     for which in &carried {
         let copy = (&which.0, which.1);
@@ -270,9 +271,7 @@ fn another_source_under_the_same_key_replaces_the_wish() {
 fn an_end_that_comes_late_is_not_taken_for_that_of_a_newer_wish() {
     let mut world = World::new();
     world.want("a", URL, "", &[1]);
-    world.begin(URL);
-    world.answer(URL, Ok(content("a")));
-    let (_, before) = world.begin(URL);
+    let before = world.ask(URL, Ok(content("a")));
     world.state.isos.withdraw(&id("a"));
     world.want("a", URL, "", &[1]);
     world.end(URL, &before[0], Ok(Some(stored("a"))));
@@ -299,9 +298,7 @@ fn a_file_that_went_away_is_brought_anew() {
 fn a_file_that_was_removed_before_it_is_told_is_brought_anew() {
     let mut world = World::new();
     world.want("a", URL, "", &[1]);
-    world.begin(URL);
-    world.answer(URL, Ok(content("a")));
-    let (_, carried) = world.begin(URL);
+    let carried = world.ask(URL, Ok(content("a")));
     let nothing = (BTreeMap::new(), BTreeSet::new());
     let when = (Timestamp::default(), world.now);
     world.state.isos.saw(&datastore(1), nothing, when);
@@ -314,9 +311,7 @@ fn a_file_that_was_removed_before_it_is_told_is_brought_anew() {
 fn a_file_that_is_found_while_the_source_is_away_is_ready_and_is_compared_later() {
     let mut world = World::new();
     world.want("a", URL, "r1", &[1]);
-    world.begin(URL);
-    world.answer(URL, Err(Fault::new(Reason::IsoSourceUnreachable, "away")));
-    let (_, carried) = world.begin(URL);
+    let carried = world.ask(URL, Err(Fault::new(Reason::IsoSourceUnreachable, "away")));
     let found = Stored {
         found: Some(content("a")),
         ..stored("a")
@@ -382,9 +377,7 @@ fn progress_is_told_once_a_second_however_many_datastores_there_are() {
     let mut world = World::new();
     let all: Vec<_> = (1..=8).collect();
     world.want("a", URL, "", &all);
-    world.begin(URL);
-    world.answer(URL, Ok(content("a")));
-    let carried = world.begin(URL).1;
+    let carried = world.ask(URL, Ok(content("a")));
     let key = Digest::of(URL.as_bytes());
     let before = world.state.isos.changes.last();
     for percent in 1..=10_u8 {

@@ -35,9 +35,7 @@ fn what_the_source_had_before_is_never_taken_for_what_it_has_now() {
     ] {
         let mut world = World::new();
         world.want("a", URL, "r1", &[1]);
-        world.begin(URL);
-        world.answer(URL, Ok(before));
-        let (_, first) = world.begin(URL);
+        let first = world.ask(URL, Ok(before));
         let stop = world.stop.clone();
         world.want("a", URL, revision, &[1]);
         world.now += std::time::Duration::from_mins(5);
@@ -64,9 +62,7 @@ fn what_the_source_had_before_is_never_taken_for_what_it_has_now() {
 fn what_was_found_while_the_source_was_away_is_not_believed_once_it_has_answered() {
     let mut world = World::new();
     world.want("a", URL, "r1", &[1]);
-    world.begin(URL);
-    world.answer(URL, Err(Fault::new(Reason::IsoSourceUnreachable, "away")));
-    let (_, looking) = world.begin(URL);
+    let looking = world.ask(URL, Err(Fault::new(Reason::IsoSourceUnreachable, "away")));
     world.now += std::time::Duration::from_secs(1);
     assert_eq!(world.begin(URL), (1, vec![]));
     world.answer(URL, Ok(content("b")));
@@ -83,27 +79,21 @@ fn what_was_found_while_the_source_was_away_is_not_believed_once_it_has_answered
 fn what_changed_while_it_was_fetched_is_asked_for_before_it_is_fetched_again() {
     let mut world = World::new();
     world.want("a", URL, "", &[1]);
-    world.begin(URL);
-    world.answer(URL, Ok(content("a")));
-    let (_, carried) = world.begin(URL);
+    let carried = world.ask(URL, Ok(content("a")));
     world.end(
         URL,
         &carried[0],
         Err(Fault::new(Reason::IsoSourceChanged, "changed")),
     );
     world.now += std::time::Duration::from_secs(2);
-    assert_eq!(world.begin(URL), (1, vec![]));
-    world.answer(URL, Ok(content("b")));
-    assert_eq!(world.begin(URL).1.len(), 1);
+    assert_eq!(world.ask(URL, Ok(content("b"))).len(), 1);
 }
 
 #[test]
 fn what_was_believed_without_the_source_is_the_content_of_the_revision_that_it_was_found_by() {
     let mut world = World::new();
     world.want("a", URL, "r1", &[1]);
-    world.begin(URL);
-    world.answer(URL, Err(Fault::new(Reason::IsoSourceUnreachable, "away")));
-    let (_, looking) = world.begin(URL);
+    let looking = world.ask(URL, Err(Fault::new(Reason::IsoSourceUnreachable, "away")));
     world.want("b", URL, "r2", &[1]);
     let found = Stored {
         found: Some(content("a")),
@@ -122,9 +112,7 @@ fn a_validator_that_comes_later_is_no_other_content() {
     };
     let mut world = World::new();
     world.want("a", URL, "", &[1]);
-    world.begin(URL);
-    world.answer(URL, Ok(silent));
-    let carried = world.begin(URL).1;
+    let carried = world.ask(URL, Ok(silent));
     world.end(URL, &carried[0], Ok(Some(stored("x"))));
     world.later(5);
     assert_eq!(world.begin(URL), (1, vec![]));
@@ -141,9 +129,7 @@ fn a_validator_that_comes_later_is_no_other_content() {
     }
     // From now on it can be known by it.
     world.later(5);
-    world.begin(URL);
-    world.answer(URL, Ok(content("b")));
-    assert_eq!(world.begin(URL).1.len(), 1);
+    assert_eq!(world.ask(URL, Ok(content("b"))).len(), 1);
 }
 
 #[test]
@@ -188,9 +174,7 @@ fn servers_that_tag_one_content_differently_are_read_once_for_each_tag() {
     let mut fetched = 0;
     for look in 0..100 {
         world.later(5);
-        assert_eq!(world.begin(URL), (1, vec![]));
-        world.answer(URL, Ok(content(["a", "b", "c"][look % 3])));
-        let carried = world.begin(URL).1;
+        let carried = world.ask(URL, Ok(content(["a", "b", "c"][look % 3])));
         fetched += carried.len();
         for which in carried {
             world.end(URL, &which, Ok(Some(stored("x"))));
@@ -199,9 +183,7 @@ fn servers_that_tag_one_content_differently_are_read_once_for_each_tag() {
     assert_eq!((fetched, world.state_of("a")), (2, IsoState::Ready));
     // A new content is noticed all the same.
     world.later(5);
-    world.begin(URL);
-    world.answer(URL, Ok(content("d")));
-    let carried = world.begin(URL).1;
+    let carried = world.ask(URL, Ok(content("d")));
     world.end(URL, &carried[0], Ok(Some(stored("y"))));
     assert_eq!(world.iso("a").files[0].path, stored("y").path);
 }
@@ -240,9 +222,7 @@ fn what_is_not_the_wanted_content_is_not_fetched_again_until_it_may_be_another()
     for reason in [Reason::IsoDigestMismatch, Reason::IsoInvalid] {
         let mut world = World::new();
         world.want("a", URL, "r1", &[1]);
-        world.begin(URL);
-        world.answer(URL, Ok(content("a")));
-        let carried = world.begin(URL).1;
+        let carried = world.ask(URL, Ok(content("a")));
         world.end(URL, &carried[0], Err(Fault::new(reason, "x")));
         for _ in 0..12 {
             world.later(5);
@@ -254,9 +234,7 @@ fn what_is_not_the_wanted_content_is_not_fetched_again_until_it_may_be_another()
             assert_eq!(world.state_of("a"), IsoState::Failed);
         }
         world.later(5);
-        world.begin(URL);
-        world.answer(URL, Ok(content("b")));
-        assert_eq!(world.begin(URL).1.len(), 1, "{reason:?}");
+        assert_eq!(world.ask(URL, Ok(content("b"))).len(), 1, "{reason:?}");
     }
 }
 
@@ -268,16 +246,12 @@ fn a_caller_who_knows_of_another_content_has_it_fetched_at_once() {
     };
     let mut world = World::new();
     world.want("a", URL, "r1", &[1]);
-    world.begin(URL);
-    world.answer(URL, Ok(silent()));
-    let carried = world.begin(URL).1;
+    let carried = world.ask(URL, Ok(silent()));
     let invalid = Fault::new(Reason::IsoInvalid, "x");
     world.end(URL, &carried[0], Err(invalid));
     world.want("a", URL, "r2", &[1]);
     assert_eq!(world.state_of("a"), IsoState::Pending);
-    assert_eq!(world.begin(URL), (1, vec![]));
-    world.answer(URL, Ok(silent()));
-    assert_eq!(world.begin(URL).1.len(), 1);
+    assert_eq!(world.ask(URL, Ok(silent())).len(), 1);
 }
 
 #[test]
@@ -306,9 +280,7 @@ fn a_name_that_is_taken_is_tried_again_ever_more_seldom() {
 fn a_source_that_has_the_same_all_the_same_is_told_to_fail_as_before() {
     let mut world = World::new();
     world.want("a", URL, "r1", &[1]);
-    world.begin(URL);
-    world.answer(URL, Ok(content("a")));
-    let carried = world.begin(URL).1;
+    let carried = world.ask(URL, Ok(content("a")));
     let invalid = Fault::new(Reason::IsoInvalid, "x");
     world.end(URL, &carried[0], Err(invalid.clone()));
     world.want("a", URL, "r2", &[1]);
