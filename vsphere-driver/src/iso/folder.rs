@@ -47,6 +47,12 @@ impl Folder {
         self.files.contains_key(name) || self.others.contains(name)
     }
 
+    /// The record of a file of ours that is as large now as when it was seen, so that it need not be read anew.
+    pub fn record(&self, name: &str, size_bytes: Option<u64>) -> Option<&Record> {
+        let record = &self.files.get(name)?.record;
+        record.is_as_large(size_bytes).then_some(record)
+    }
+
     /// The file of ours with this content.
     pub fn with_content(&self, sha256: &Digest) -> Option<(&str, &Record)> {
         let mut files = self.files.iter();

@@ -26,14 +26,12 @@ pub async fn peek(
         if name::kind(name) != Kind::Whole || !has_record(name) {
             continue;
         }
-        let size = file.size.and_then(|size| u64::try_from(size).ok());
-        let is_its = |record: &Record| size == Some(record.size_bytes);
-        let known = known.files.get(name).map(|file| file.record.clone());
-        let record = match known.filter(is_its) {
-            Some(record) => Some(record),
-            None => read(place, name, op).await?.filter(is_its),
+        let size = file.size_bytes();
+        let record = match known.record(name, size) {
+            Some(record) => Some(record.clone()),
+            None => read(place, name, op).await?,
         };
-        if let Some(record) = record {
+        if let Some(record) = record.filter(|record| record.is_as_large(size)) {
             files.insert(name.clone(), record);
         }
     }

@@ -5,7 +5,7 @@
 
 use super::{
     digest::Digest,
-    source::{Content, Likeness},
+    source::{Content, Likeness, Source},
 };
 use prost_types::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -72,6 +72,20 @@ pub struct Wanted<'a> {
     pub content: Option<&'a Content>,
 }
 
+// === impl Wanted ===
+
+impl<'a> Wanted<'a> {
+    /// The content of a source, of which it says this now.
+    pub fn from_source(source: &Source, revision: &'a str, content: Option<&'a Content>) -> Self {
+        Self {
+            sha256: source.sha256(),
+            address: source.address(),
+            revision,
+            content,
+        }
+    }
+}
+
 // === impl Record ===
 
 impl Record {
@@ -111,6 +125,11 @@ impl Record {
             ..self.clone()
         };
         same_age == *other
+    }
+
+    /// Whether it is that of a file of this size.
+    pub fn is_as_large(&self, size_bytes: Option<u64>) -> bool {
+        size_bytes == Some(self.size_bytes)
     }
 
     /// Whether the file is what somebody wants, so that it need not be fetched.

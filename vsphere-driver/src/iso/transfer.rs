@@ -68,12 +68,7 @@ async fn while_wanted<T>(
 
 /// The file that is what is wanted, if it is there.
 fn known(errand: &Errand, folder: &Folder, place: &Destination) -> Option<Stored> {
-    let wanted = Wanted {
-        sha256: errand.source.sha256(),
-        address: errand.source.address(),
-        revision: &errand.revision,
-        content: errand.content.as_ref(),
-    };
+    let wanted = Wanted::from_source(&errand.source, &errand.revision, errand.content.as_ref());
     let mut files = folder.files.iter();
     let (name, file) = files.find(|(_, file)| file.record.is_what(&wanted))?;
     Some(catalog::stored(place, name, &file.record, true))

@@ -160,12 +160,9 @@ impl Image {
         let Origin::Url(remote) = &self.origin else {
             return false;
         };
-        record.is_what(&Wanted {
-            sha256: remote.source.sha256(),
-            address: remote.source.address(),
-            revision: &remote.revision(),
-            content: remote.content.as_ref(),
-        })
+        let revision = remote.revision();
+        let content = remote.content.as_ref();
+        record.is_what(&Wanted::from_source(&remote.source, &revision, content))
     }
 }
 

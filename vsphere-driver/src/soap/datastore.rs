@@ -20,6 +20,15 @@ pub struct FoundFile {
     pub size: Option<i64>,
 }
 
+// === impl FoundFile ===
+
+impl FoundFile {
+    /// Its size in bytes, if the datastore says one that can be.
+    pub fn size_bytes(&self) -> Option<u64> {
+        u64::try_from(self.size?).ok()
+    }
+}
+
 // === impl FoundFiles ===
 
 impl FoundFiles {

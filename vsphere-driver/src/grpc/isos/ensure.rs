@@ -188,14 +188,8 @@ impl Asked<'_> {
             Err(fault) => (None, Some(fault)),
         };
         let size_bytes = content.as_ref().map_or(0, |content| content.length);
-        let wanted = record::Wanted {
-            sha256: from.source.sha256(),
-            address: from.source.address(),
-            revision: &from.revision,
-            content: content.as_ref(),
-        };
         let sought = Sought {
-            wanted,
+            wanted: record::Wanted::from_source(&from.source, &from.revision, content.as_ref()),
             size_bytes,
             origin: IsoOrigin::Url,
             op: &self.caller.operation_id,

@@ -108,10 +108,9 @@ fn is_awaited(stored_at: &Timestamp, now: &Timestamp) -> bool {
 
 impl<'a> Found<'a> {
     fn of((place, op): (&'a Destination, &'a str), listed: Vec<FoundFile>, known: Folder) -> Self {
-        let size = |file: &FoundFile| file.size.and_then(|size| u64::try_from(size).ok());
         let sizes = listed
             .iter()
-            .filter_map(|file| Some((file.path.clone(), size(file)?)))
+            .filter_map(|file| Some((file.path.clone(), file.size_bytes()?)))
             .collect();
         Self {
             place,
@@ -129,12 +128,11 @@ impl<'a> Found<'a> {
             return None;
         }
         let size = self.sizes.get(name).copied();
-        let is_its = |record: &Record| size == Some(record.size_bytes);
-        let known = self.known.files.get(name).map(|file| file.record.clone());
-        match known.filter(is_its) {
-            Some(record) => Some(record),
-            None => self.read(name).await.filter(is_its),
+        if let Some(record) = self.known.record(name, size) {
+            return Some(record.clone());
         }
+        let record = self.read(name).await;
+        record.filter(|record| record.is_as_large(size))
     }
 
     /// The record of a file that is not there, while the file may come.
